@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// dp_config: what a configuration says, checked and with every name resolved to an index.
+//
+// Built by dp_config_load (YAML, config.c) and by `weir replay` (command line). Immutable afterwards.
+// Keys, types, ranges and defaults stand in option.def; docs/configuration.md is written from it.
+// Owns:    all strings and arrays in it (one arena).
+// Thread:  any, read-only.
+#pragma once
+
+#include "ws.h"
+
+#define DP_NAME_MAX    32 // bytes of a port's, chain's or filter's name, with the terminator
+#define DP_PORTS_MAX   64
+#define DP_WORKERS_MAX 64
+#define DP_QUEUES_MAX  16 // per port and direction
+#define DP_CHAIN_MAX   16 // filters in a chain
+#define DP_NO_INDEX    UINT16_MAX
+
+// Where in the configuration file a thing was said, for messages that come late (a missing device).
+struct dp_place {
+	uint32_t line;   // from 1; 0: not from a file
+	uint32_t column; // from 1
+};
+
+enum dp_idle {
+	DP_IDLE_SPIN,
+	DP_IDLE_SLEEP
+};
+enum dp_on_fault {
+	DP_ON_FAULT_CLOSED,
+	DP_ON_FAULT_OPEN,
+	DP_ON_FAULT_BYPASS
+};
+
+struct dp_port_config {
+	char name[DP_NAME_MAX];
+	const char *device; // DPDK device string, e.g. "net_tap0,iface=weir0"
+	uint16_t n_queues;  // rx and tx
+	uint16_t n_rx_desc;
+	uint16_t n_tx_desc;
+	uint16_t mtu; // bytes; 0: as the driver has it
+	bool has_mac;
+	uint8_t mac[6];
+	bool promiscuous;
+	uint16_t chain_idx; // chain for packets received here; DP_NO_INDEX: none, straight to `to`
+	uint16_t
+		to_port_idx; // preset port_out; DP_NO_INDEX: none (what is not redirected drops as no_route)
+	struct dp_place place;
+};
+
+// One receive queue that a worker polls.
+struct dp_queue_ref {
+	uint16_t port_idx;
+	uint16_t queue_idx;
+};
+
+struct dp_worker_config {
+	uint32_t lcore; // EAL lcore id
+	enum dp_idle idle;
+	const struct dp_queue_ref *queues; // [n_queues]; from the file, or from dp_queue_map
+	uint32_t n_queues;
+	struct dp_place place;
+};
+
+struct dp_filter_config {
+	char name[DP_NAME_MAX];
+	const char *file; // path as given, resolved against the configuration's folder
+	uint32_t view;    // bytes; 0: the filter's own; WS_VIEW_FULL
+	const struct ws_config_entry *entries; // [n_entries]
+	uint32_t n_entries;
+	struct ws_limits limits;
+	uint64_t deadline_ns; // of the worker's CPU time for one run
+	enum dp_on_fault on_fault;
+	uint64_t restart_min_ns; // back-off
+	uint64_t restart_max_ns;
+	struct dp_place place;
+};
+
+struct dp_chain_config {
+	char name[DP_NAME_MAX];
+	const uint16_t *filter_idx; // [n_filters]
+	uint32_t n_filters;
+	struct dp_place place;
+};
+
+struct dp_config {
+	const char *file;            // for messages
+	const char *instance;        // --instance, EAL file prefix
+	const char *const *eal_args; // [n_eal_args] as given under eal:
+	uint32_t n_eal_args;
+	uint32_t burst;              // packets in a burst, <= WS_BURST_MAX
+	uint32_t n_mbufs;            // per pool and worker socket
+	uint32_t mbuf_data_bytes;    // data room of an mbuf, without headroom
+	uint16_t exception_port_idx; // DP_NO_INDEX: verdict 3 drops as no_exception_port
+	const struct dp_port_config *ports;
+	uint32_t n_ports;
+	const struct dp_worker_config *workers;
+	uint32_t n_workers;
+	const struct dp_chain_config *chains;
+	uint32_t n_chains;
+	const struct dp_filter_config *filters;
+	uint32_t n_filters;
+};
+
+// Load and check a file. On failure, *ret_message is "FILE:LINE:COLUMN: ..." (malloc'd, the caller frees it).
+// Returns: 0; INVALID (what is wrong in the file), HOST (it cannot be read), NOMEM.
+WE_MUST_USE int dp_config_load(
+	const char *path, const char *instance, struct dp_config **ret_config, char **ret_message);
+void dp_config_destroy(struct dp_config *config); // NULL is fine

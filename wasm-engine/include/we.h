@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we: core WebAssembly for a packet loop: decode, validate, instantiate, call.
+//
+// What it does not do: components (cm.h), system interfaces, threads. It never logs, never aborts on
+// bad input, and never touches the process (no signals) before an instance asks for it.
+//
+//	struct we_error err;
+//	we_engine_create(NULL, &engine, &err);
+//	we_module_create(engine, bytes, 0, &module, &err);       // decode, validate, translate
+//	we_store_create(engine, NULL, &store, &err);
+//	we_instance_create(store, module, imports, n, &inst, &err);
+//	we_instance_export(inst, "run", 3, &ext);
+//	uint64_t slots[2] = {30};
+//	rc = we_func_call(ext.of.func, slots, &err);             // args in, results out
+//	we_store_destroy(store); we_module_unref(module); we_engine_destroy(engine);
+//
+// Lifetimes: an engine outlives its modules and stores. A module is immutable after creation,
+// ref-counted (atomically) and shared by all threads. A store and all that lives in it (instances,
+// functions, memories, tables, globals) belongs to one thread at a time and dies with the store.
+//
+// Returns: 0 done; < 0 a failure of failure.def, with detail in *err (never read when rc >= 0);
+// > 0 an outcome, documented at the function.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WE_MUST_USE     __attribute__((warn_unused_result))
+#define WE_PUBLIC       __attribute__((visibility("default")))
+#define WE_PRINTF(f, a) __attribute__((format(printf, f, a)))
+
+enum we_failure {
+#define WE_FAILURE(NAME, code, word, doc) WE_E_##NAME = (code),
+#include "failure.def"
+#undef WE_FAILURE
+};
+
+enum we_trap {
+	WE_TRAP_NONE,
+#define WE_TRAP(NAME, rc, text) WE_TRAP_##NAME,
+#include "trap.def"
+#undef WE_TRAP
+	WE_TRAP_N
+};
+
+#define WE_NO_FUNC UINT32_MAX // we_error.func: no function is to blame
+
+// Detail of a failure. Caller-owned, never allocated; the first error wins.
+struct we_error {
+	int32_t rc;      // the failure that was returned
+	uint32_t trap;   // enum we_trap, when rc is TRAP or EXHAUSTED
+	uint64_t offset; // bytes from the start of the file
+	uint32_t func;   // function index in its module, or WE_NO_FUNC
+	char msg[108];   // UTF-8, terminated; without the class word and the offset
+};
+
+// Fill *err (NULL is fine) and return rc.
+WE_PUBLIC int we_error_set(struct we_error *err, int rc, uint64_t offset, const char *fmt, ...)
+	WE_PRINTF(4, 5);
+// The same for a trap: rc and the start of the text come from trap.def; fmt adds ": detail" (NULL: none).
+WE_PUBLIC int we_error_trap(struct we_error *err, enum we_trap trap, uint64_t offset, uint32_t func,
+	const char *fmt, ...) WE_PRINTF(5, 6);
+WE_PUBLIC const char *we_failure_word(int rc);         // "malformed", ...
+WE_PUBLIC const char *we_trap_text(enum we_trap trap); // "unreachable", ...
+
+// Borrowed bytes.
+struct we_bytes {
+	const uint8_t *data;
+	size_t len;
+};
+
+// ---- engine -------------------------------------------------------------------------------------
+
+struct we_engine; // canonical types, compile options; thread-safe
+
+struct we_engine_config {
+	bool deterministic;      // relaxed SIMD gives the same results on every machine
+	uint64_t max_func_bytes; // 0: the implementation limit (limits.h)
+};
+
+// config may be NULL.
+WE_PUBLIC WE_MUST_USE int we_engine_create(
+	const struct we_engine_config *config, struct we_engine **ret_engine, struct we_error *err);
+WE_PUBLIC void we_engine_destroy(struct we_engine *engine); // NULL is fine
+
+// ---- types --------------------------------------------------------------------------------------
+
+// Value types as the embedder sees them. A reference type of a later proposal is WE_REF.
+enum we_kind {
+	WE_I32,
+	WE_I64,
+	WE_F32,
+	WE_F64,
+	WE_V128,
+	WE_FUNCREF,
+	WE_EXTERNREF,
+	WE_REF
+};
+
+struct we_functype; // interned: equal types of one engine are the same pointer
+
+WE_PUBLIC WE_MUST_USE int we_functype_create(struct we_engine *engine, const enum we_kind *params,
+	uint32_t n_params, const enum we_kind *results, uint32_t n_results,
+	const struct we_functype **ret_type, struct we_error *err);
+WE_PUBLIC uint32_t we_functype_n_params(const struct we_functype *type);
+WE_PUBLIC uint32_t we_functype_n_results(const struct we_functype *type);
+WE_PUBLIC enum we_kind we_functype_param(const struct we_functype *type, uint32_t i);
+WE_PUBLIC enum we_kind we_functype_result(const struct we_functype *type, uint32_t i);
+
+enum we_externkind {
+	WE_EXTERN_FUNC = 0, // the numbers of the binary format
+	WE_EXTERN_TABLE = 1,
+	WE_EXTERN_MEMORY = 2,
+	WE_EXTERN_GLOBAL = 3,
+	WE_EXTERN_TAG = 4,
+};
+
+// The type of an import or export. Spec: core "External Types".
+struct we_externtype {
+	enum we_externkind kind;
+	const struct we_functype *func; // FUNC, TAG
+	uint32_t val; // TABLE element type or GLOBAL value type; opaque, compare by _matches
+	bool mut;     // GLOBAL
+	bool is_64;   // TABLE, MEMORY: 64-bit index type
+	bool has_max; // TABLE, MEMORY
+	uint64_t min; // TABLE elements, MEMORY pages of 64 KiB
+	uint64_t max;
+};
+
+// Does a thing of type `have` satisfy an import of type `want`? Spec: core "Import Matching".
+WE_PUBLIC bool we_externtype_matches(
+	const struct we_externtype *have, const struct we_externtype *want);
+// "(func (param i32) (result i32))", ... cut to cap bytes with the terminator.
+WE_PUBLIC void we_externtype_print(const struct we_externtype *type, char *buf, size_t cap);
+
+// ---- modules ------------------------------------------------------------------------------------
+
+struct we_module; // valid, immutable
+
+// Decode, validate and translate. file_offset is added to every offset in messages (a module nested in
+// a component). Borrows: bytes for the call (the module keeps a copy of what it needs).
+// Returns: 0; MALFORMED, INVALID, UNSUPPORTED (by the feature's name), NOMEM.
+WE_PUBLIC WE_MUST_USE int we_module_create(struct we_engine *engine, struct we_bytes bytes,
+	uint64_t file_offset, struct we_module **ret_module, struct we_error *err);
+WE_PUBLIC struct we_module *we_module_ref(struct we_module *module);
+WE_PUBLIC void we_module_unref(struct we_module *module); // NULL is fine
+
+struct we_import {
+	struct we_bytes module; // borrowed from the module
+	struct we_bytes name;
+	struct we_externtype type;
+};
+struct we_export {
+	struct we_bytes name;
+	struct we_externtype type;
+};
+WE_PUBLIC uint32_t we_module_n_imports(const struct we_module *module);
+WE_PUBLIC void we_module_import(const struct we_module *module, uint32_t i, struct we_import *ret);
+WE_PUBLIC uint32_t we_module_n_exports(const struct we_module *module);
+WE_PUBLIC void we_module_export(const struct we_module *module, uint32_t i, struct we_export *ret);
+// Features of the specification that the module uses, as bits: enum in core/opcode.def order.
+WE_PUBLIC uint64_t we_module_features(const struct we_module *module);
+WE_PUBLIC const char *we_feature_name(uint32_t bit); // NULL beyond the last
+// The i-th custom section called name; Returns: 0, or 1 when there is none. Borrowed from the module.
+WE_PUBLIC int we_module_custom(
+	const struct we_module *module, const char *name, uint32_t i, struct we_bytes *ret_payload);
+
+// ---- stores and instances -----------------------------------------------------------------------
+
+struct we_store;
+struct we_instance;
+struct we_func;
+struct we_table;
+struct we_memory;
+struct we_global;
+struct we_tag;
+
+// 0 means the default of limits.h.
+struct we_store_limits {
+	uint64_t memory_pages; // of 64 KiB, per memory
+	uint64_t
+		memory_pages_precommit; // accessible from instantiation on, so that growth up to here costs no syscall
+	uint64_t total_memory_pages; // of all memories of the store
+	uint64_t table_elements;     // per table
+	uint32_t instances;          // per store
+	uint32_t stack_bytes;        // value stack of guest calls
+	uint32_t call_depth;         // nested guest calls
+};
+
+WE_PUBLIC WE_MUST_USE int we_store_create(struct we_engine *engine,
+	const struct we_store_limits *limits, struct we_store **ret_store, struct we_error *err);
+WE_PUBLIC void we_store_destroy(struct we_store *store); // NULL is fine; frees all that lives in it
+WE_PUBLIC struct we_engine *we_store_engine(const struct we_store *store);
+// Bytes of linear memory now accessible to guests of this store.
+WE_PUBLIC uint64_t we_store_memory_bytes(const struct we_store *store);
+
+// Something that can be imported or was exported.
+struct we_extern {
+	enum we_externkind kind;
+	union {
+		struct we_func *func;
+		struct we_table *table;
+		struct we_memory *memory;
+		struct we_global *global;
+		struct we_tag *tag;
+	} of;
+};
+
+// Instantiate: imports stand in the order of we_module_import, all of this store. Runs the start function.
+// Returns: 0; UNLINKABLE, TRAP, EXHAUSTED, NOMEM. What a failed one left in tables stays, as the specification says.
+WE_PUBLIC WE_MUST_USE int we_instance_create(struct we_store *store, struct we_module *module,
+	const struct we_extern *imports, uint32_t n_imports, struct we_instance **ret_instance,
+	struct we_error *err);
+// Returns: 0, or 1 when nothing is exported under that name.
+WE_PUBLIC int we_instance_export(const struct we_instance *inst, const char *name, size_t name_len,
+	struct we_extern *ret_extern);
+WE_PUBLIC void we_extern_type(const struct we_extern *ext, struct we_externtype *ret_type);
+
+// ---- functions ----------------------------------------------------------------------------------
+//
+// Arguments and results travel in slots of 8 bytes: i32 and f32 in the low half (upper half undefined),
+// v128 in two slots, a reference as a pointer (NULL: null). Parameters from slots[0] on, results too.
+
+// A function of the host. It may call back into the store. slots has room for max(params, results).
+// Returns: 0, or a failure with *err filled (it becomes the caller's trap).
+typedef int (*we_host_fn)(void *env, uint64_t *slots, struct we_error *err);
+
+WE_PUBLIC WE_MUST_USE int we_func_create_host(struct we_store *store,
+	const struct we_functype *type, we_host_fn fn, void *env, struct we_func **ret_func,
+	struct we_error *err);
+WE_PUBLIC const struct we_functype *we_func_type(const struct we_func *func);
+// Slots that a call of this type needs: max(params, results), v128 counting two.
+WE_PUBLIC uint32_t we_functype_n_slots(const struct we_functype *type);
+// Call. slots: room for we_functype_n_slots. No allocation, no syscall.
+// Returns: 0; TRAP or EXHAUSTED; what a host function returned.
+WE_PUBLIC WE_MUST_USE int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err);
+
+// A frame of the wasm backtrace of the store's last trap, innermost first.
+struct we_frame {
+	const struct we_module *module;
+	uint32_t func;        // function index
+	uint64_t offset;      // bytes from the start of the file
+	struct we_bytes name; // from the name section, or empty
+};
+// Returns the number of frames written, at most cap.
+WE_PUBLIC uint32_t we_store_backtrace(
+	const struct we_store *store, struct we_frame *frames, uint32_t cap);
+
+// ---- deadlines: from another thread -------------------------------------------------------------
+
+// The entry number of the guest call that now runs in the store, 0 when none does. Any thread.
+WE_PUBLIC uint64_t we_store_entry(const struct we_store *store);
+// End that entry with WE_TRAP_DEADLINE at its next back edge, call or chunk of bulk work; ignored when
+// that entry is over. Any thread, async-signal-safe.
+WE_PUBLIC void we_store_interrupt(struct we_store *store, uint64_t entry);
+
+// ---- memories, tables, globals ------------------------------------------------------------------
+
+WE_PUBLIC uint64_t we_memory_size(const struct we_memory *memory); // bytes
+// Grow by delta pages. Returns: 0 and the old size in pages; 1 when it cannot grow.
+WE_PUBLIC int we_memory_grow(struct we_memory *memory, uint64_t delta, uint64_t *ret_old_pages);
+// A host pointer to [offset, offset + len). Valid until guest code runs or memory grows.
+// Returns: 0, or 1 when that is not wholly inside the memory.
+WE_PUBLIC WE_MUST_USE int we_memory_span(
+	const struct we_memory *memory, uint64_t offset, uint64_t len, uint8_t **ret_span);
+WE_PUBLIC WE_MUST_USE int we_memory_create(struct we_store *store, uint64_t min_pages,
+	uint64_t max_pages, struct we_memory **ret_memory, struct we_error *err);
+
+// References are opaque here; a funcref read from a table is a struct we_func *, NULL for null.
+WE_PUBLIC uint64_t we_table_size(const struct we_table *table);
+// Returns: 0, or 1 when i is out of bounds.
+WE_PUBLIC WE_MUST_USE int we_table_get(const struct we_table *table, uint64_t i, void **ret_ref);
+WE_PUBLIC WE_MUST_USE int we_table_set(struct we_table *table, uint64_t i, void *ref);
+WE_PUBLIC WE_MUST_USE int we_table_create(struct we_store *store, enum we_kind elem, uint64_t min,
+	uint64_t max, struct we_table **ret_table, struct we_error *err);
+
+// One slot, two for v128.
+WE_PUBLIC void we_global_get(const struct we_global *global, uint64_t *slots);
+WE_PUBLIC void we_global_set(struct we_global *global, const uint64_t *slots);
+WE_PUBLIC WE_MUST_USE int we_global_create(struct we_store *store, enum we_kind kind, bool mut,
+	const uint64_t *slots, struct we_global **ret_global, struct we_error *err);
+
+#ifdef __cplusplus
+}
+#endif
