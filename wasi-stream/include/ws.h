@@ -28,12 +28,16 @@ extern "C" {
 // ---- slots --------------------------------------------------------------------------------------
 
 enum {
-	WS_BURST_MAX = 64,       // slots in one offer
-	WS_SLOT_ALIGN = 64,      // stride is a multiple
-	WS_VIEW_DEFAULT = 192,   // bytes, for a filter that does not ask
-	WS_STRIDE_DEFAULT = 256, // 64 + room 0 + view 192
-	WS_VIEW_MAX = 65408,     // bytes
-	WS_REASONS_MAX = 255,    // names a filter may give to its drop reasons
+	WS_BURST_MAX = 64,         // slots in one offer
+	WS_SLOT_ALIGN = 64,        // stride is a multiple
+	WS_VIEW_DEFAULT = 192,     // bytes, for a filter that does not ask
+	WS_STRIDE_DEFAULT = 256,   // 64 + room 0 + view 192
+	WS_VIEW_MAX = 65408,       // bytes
+	WS_ROOM_MAX = 1024,        // bytes in front of the packet that a filter may ask for
+	WS_REASONS_MAX = 255,      // names a filter may give to its drop reasons
+	WS_REASON_BYTES = 64,      // of one such name, without a terminator
+	WS_HELD_MAX = 65536,       // largest ws_limits.held
+	WS_PORT_NONE = UINT16_MAX, // port_out preset: no port; a guest may echo it
 };
 
 // The 64-byte descriptor at the start of every slot, little-endian. The one place that says what the
@@ -133,8 +137,8 @@ enum ws_log_level {
 
 struct ws_limits {
 	struct cm_limits cm;
-	uint32_t held;               // slots lent at one time, over all bursts; 0: 1024
-	uint64_t hold_ns;            // a slot lent for longer faults the filter as stalled; 0: 1 s
+	uint32_t held;    // slots lent at one time, over all bursts; 0: 1024; <= WS_HELD_MAX
+	uint64_t hold_ns; // a slot lent for longer faults the filter as stalled; 0: 1 s
 	uint32_t originated_per_run; // packets a filter may originate in one run; 0: 64
 	uint32_t log_per_s;          // log lines a second and filter; 0: 10
 	uint32_t timers;             // host calls waited for at one time; 0: 64
@@ -145,7 +149,7 @@ struct ws_filter_config {
 	uint32_t view;      // operator's view in bytes; 0: the filter's; WS_VIEW_FULL
 	uint32_t view_full; // what full means here: the largest frame, <= WS_VIEW_MAX
 	uint32_t burst;     // largest offer, <= WS_BURST_MAX
-	uint16_t n_ports;   // port_out must be below
+	uint16_t n_ports;   // port_out must be below, or WS_PORT_NONE
 	const struct ws_config_entry *entries;
 	uint32_t n_entries;
 	struct ws_limits limits;
@@ -160,6 +164,10 @@ struct ws_filter_ops {
 	// A line from wasi:logging, already rate-limited. The dataplane queues it; it must not block.
 	void (*log)(void *env, enum ws_log_level level, const char *context, size_t context_len,
 		const char *message, size_t message_len);
+	// Inside ws_filter_create: the core store before guest code runs in it for the first time, so that
+	// another thread may interrupt a start that does not end (we_store_entry, we_store_interrupt); then
+	// NULL when the start is over, before anything is freed. May be NULL itself.
+	void (*starting)(void *env, struct we_store *core);
 	// Guest-visible clock for wasi:clocks: nanoseconds of the poll loop's monotonic clock.
 	uint64_t (*now_ns)(void *env);
 };
@@ -174,7 +182,10 @@ enum ws_filter_state {
 };
 
 // Instantiate, call process and run until it blocks; the shape is fixed then. env: of the ops.
-// Returns: 0; TRAP, EXHAUSTED, UNLINKABLE, INVALID (view for a filter without setup), NOMEM.
+// A filter that gave up by itself (bad rules in its configuration) is created too: its state is ENDED,
+// its status says why.
+// Returns: 0; TRAP, EXHAUSTED (stalled: it waits for nothing), UNLINKABLE, NOMEM; INVALID: a view for a
+// filter without setup, an entry that is not UTF-8, a limit out of range.
 WE_PUBLIC WE_MUST_USE int ws_filter_create(struct ws_program *program,
 	const struct ws_filter_config *config, const struct ws_filter_ops *ops, void *env,
 	struct ws_filter **ret_filter, struct we_error *err);

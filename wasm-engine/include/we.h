@@ -56,7 +56,7 @@ struct we_error {
 	uint32_t trap;   // enum we_trap, when rc is TRAP or EXHAUSTED
 	uint64_t offset; // bytes from the start of the file
 	uint32_t func;   // function index in its module, or WE_NO_FUNC
-	char msg[108];   // UTF-8, terminated; without the class word and the offset
+	char msg[236];   // UTF-8, terminated; without the class word and the offset
 };
 
 // Fill *err (NULL is fine) and return rc.
