@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// dp_eal: starts DPDK's environment for a configuration: arguments, memory, threads, signals.
+//
+// Thread:  the process's first; it becomes the main lcore. Worker i is lcore i.
+#pragma once
+
+#include "config.h"
+
+// Start EAL: hugepages when they can be had, else once a line in the log and --no-huge --no-shconf.
+// Workers block every asynchronous signal. The caller's signal mask is left as it was.
+// Returns: 0; INVALID (an argument under eal: that weir sets itself); HOST; *ret_message as in run.h.
+WE_MUST_USE int dp_eal_init(const struct dp_config *config, char **ret_message);
+void dp_eal_fini(void);
