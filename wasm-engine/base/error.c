@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_error: filling in the detail of a failure, and the words for failures and traps.
+//
+// Owns: constant tables. Thread: any.
+#include "we.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static_assert(sizeof(struct we_error) == 128, "two cache lines");
+
+int we_error_set(struct we_error *err, int rc, uint64_t offset, const char *fmt, ...)
+{
+	va_list ap;
+
+	assert(rc < 0);
+	if (err == NULL)
+		return rc;
+	err->rc = rc;
+	err->trap = WE_TRAP_NONE;
+	err->offset = offset;
+	err->func = WE_NO_FUNC;
+	va_start(ap, fmt);
+	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+static const struct {
+	int rc;
+	const char *text;
+} traps[WE_TRAP_N] = {
+	[WE_TRAP_NONE] = {WE_E_TRAP, "no trap"},
+#define WE_TRAP(NAME, rc, text) [WE_TRAP_##NAME] = {WE_E_##rc, text},
+#include "trap.def"
+#undef WE_TRAP
+};
+
+int we_error_trap(struct we_error *err, enum we_trap trap, uint64_t offset, uint32_t func,
+	const char *fmt, ...)
+{
+	va_list ap;
+	int used;
+
+	assert(trap > WE_TRAP_NONE && trap < WE_TRAP_N);
+	if (err == NULL)
+		return traps[trap].rc;
+	err->rc = traps[trap].rc;
+	err->trap = trap;
+	err->offset = offset;
+	err->func = func;
+	used = snprintf(err->msg, sizeof(err->msg), fmt == NULL ? "%s" : "%s: ", traps[trap].text);
+	if (fmt != NULL && used > 0 && (size_t)used < sizeof(err->msg)) {
+		va_start(ap, fmt);
+		vsnprintf(err->msg + used, sizeof(err->msg) - (size_t)used, fmt, ap);
+		va_end(ap);
+	}
+	return traps[trap].rc;
+}
+
+const char *we_failure_word(int rc)
+{
+	switch (rc) {
+#define WE_FAILURE(NAME, code, word, doc)                                                          \
+	case WE_E_##NAME:                                                                          \
+		return word;
+#include "failure.def"
+#undef WE_FAILURE
+	default:
+		return "done";
+	}
+}
+
+const char *we_trap_text(enum we_trap trap)
+{
+	return trap < WE_TRAP_N ? traps[trap].text : "unknown trap";
+}

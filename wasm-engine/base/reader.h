@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_reader: a cursor over untrusted bytes.
+//
+// Module path 1/7 and 5/7. Every read is bounds-checked; a failed one leaves *ret untouched, puts
+// MALFORMED with the offset of the offending byte in *err, and returns it.
+// Owns:   nothing; borrows the bytes and the error for its life.
+// Spec:   core "Values" (binary format): LEB128 is strict, unused bits of the last byte are the sign or zero.
+#pragma once
+
+#include "we.h"
+
+// Invariant: base <= at <= end.
+struct we_reader {
+	const uint8_t *base;
+	const uint8_t *at;
+	const uint8_t *end;
+	uint64_t file_offset; // of base, for messages
+	struct we_error *err;
+};
+
+void we_reader_init(
+	struct we_reader *r, struct we_bytes bytes, uint64_t file_offset, struct we_error *err);
+
+static inline size_t we_reader_left(const struct we_reader *r)
+{
+	return (size_t)(r->end - r->at);
+}
+
+static inline bool we_reader_at_end(const struct we_reader *r)
+{
+	return r->at == r->end;
+}
+
+// Offset of the cursor in the file, as in messages.
+static inline uint64_t we_reader_offset(const struct we_reader *r)
+{
+	return r->file_offset + (uint64_t)(r->at - r->base);
+}
+
+// Returns: MALFORMED at the cursor, with the message.
+int we_reader_fail(const struct we_reader *r, const char *fmt, ...) WE_PRINTF(2, 3);
+
+WE_MUST_USE int we_reader_u8(struct we_reader *r, uint8_t *ret);
+WE_MUST_USE int we_reader_u32(struct we_reader *r, uint32_t *ret);     // LEB128
+WE_MUST_USE int we_reader_u64(struct we_reader *r, uint64_t *ret);     // LEB128
+WE_MUST_USE int we_reader_s32(struct we_reader *r, int32_t *ret);      // LEB128
+WE_MUST_USE int we_reader_s33(struct we_reader *r, int64_t *ret);      // LEB128
+WE_MUST_USE int we_reader_s64(struct we_reader *r, int64_t *ret);      // LEB128
+WE_MUST_USE int we_reader_fixed32(struct we_reader *r, uint32_t *ret); // little-endian
+WE_MUST_USE int we_reader_fixed64(struct we_reader *r, uint64_t *ret); // little-endian
+// n raw bytes, lent from what the reader borrows.
+WE_MUST_USE int we_reader_bytes(struct we_reader *r, size_t n, struct we_bytes *ret);
+// A length in LEB128 and as many bytes of UTF-8.
+WE_MUST_USE int we_reader_name(struct we_reader *r, struct we_bytes *ret);
+// A reader of its own over the next n bytes, which this one steps over. Fails: "length out of bounds".
+WE_MUST_USE int we_reader_sub(struct we_reader *r, size_t n, struct we_reader *ret);
+
+// Spec: Unicode "UTF-8"; no surrogates, no overlong forms, at most U+10FFFF.
+bool we_utf8_is_valid(const uint8_t *data, size_t len);

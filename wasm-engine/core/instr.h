@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_instr: one instruction of a body, read from its bytes.
+//
+// Module path 1/7. The decoder, the validator and every execution tier read bodies through we_instr_read. It
+// refuses what the binary format does not allow; whether indices and types are right is for the validator.
+// Spec: core "Instructions" (binary format), "Expressions".
+#pragma once
+
+#include "opcode.h"
+#include "reader.h"
+#include "type.h"
+
+// Spec: core "Block Types".
+struct we_blocktype {
+	enum {
+		WE_BLOCK_EMPTY,
+		WE_BLOCK_VAL,
+		WE_BLOCK_TYPE
+	} kind;
+	we_valtype val;  // VAL: the one result
+	we_typeidx type; // TYPE
+};
+
+struct we_memarg {
+	uint32_t align; // log2 of bytes
+	we_memidx mem;
+	uint64_t offset; // bytes
+};
+
+// Invariant: `of` holds the member that op's immediate kind names.
+struct we_instr {
+	enum we_op op;
+	uint32_t
+		at; // of the opcode's first byte, bytes from the start of what the reader was made for
+	union {
+		uint32_t idx; // LABEL FUNC TYPE TAG LOCAL GLOBAL TABLE MEMORY DATA ELEM
+		struct {
+			uint32_t a; // in the order of the bytes
+			uint32_t b;
+		} pair; // TYPE_TABLE DATA_MEM ELEM_TABLE MEM_MEM TABLE_TABLE TYPE_FIELD TYPE_N TYPE_DATA TYPE_ELEM
+		// TYPE_TYPE
+		struct we_blocktype block; // BLOCK
+		struct {
+			struct we_reader
+				targets; // n labels and then the default: read with we_reader_u32
+			uint32_t n;
+		} labels; // LABELS
+		we_valtype
+			select; // SELECT of one type; WE_T_BOT when it lists another number of types
+		struct {
+			struct we_blocktype block;
+			struct we_reader
+				catches; // n clauses: u8 kind, tag for kinds 0 and 1, label
+			uint32_t n;
+		} try_table; // TRY_TABLE
+		struct {
+			struct we_memarg arg;
+			uint8_t lane; // MEMARG_LANE
+		} mem;                // MEMARG MEMARG_LANE
+		int32_t i32;          // I32
+		int64_t i64;          // I64
+		uint32_t f32;         // F32, bits
+		uint64_t f64;         // F64, bits
+		uint8_t v128[16];     // V128, SHUFFLE
+		uint8_t lane;         // LANE
+		we_valtype heap; // HEAPTYPE, as a reference type; nullable for ref.null, *_null
+		struct {
+			we_labelidx label;
+			we_valtype from;
+			we_valtype to;
+		} cast; // CAST
+	} of;
+};
+
+// Read the next instruction. Fails: MALFORMED at the offending byte.
+WE_MUST_USE int we_instr_read(struct we_reader *r, struct we_instr *ret);
+
+// The shared readers of types: also used by the sections. As reference types are decoded, a type index
+// is not checked here.
+WE_MUST_USE int we_valtype_read(struct we_reader *r, we_valtype *ret);
+WE_MUST_USE int we_reftype_read(struct we_reader *r, we_valtype *ret);
+WE_MUST_USE int we_heaptype_read(struct we_reader *r, bool is_nullable, we_valtype *ret);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The implementation limits of the engine, each with its unit.
+//
+// Spec: core "Implementation Limitations". The numbers that the JavaScript embedding fixes are kept, so that
+// what browsers load is loaded here.
+#pragma once
+
+#define WE_LIMIT_MODULE_BYTES    (1u << 30)
+#define WE_LIMIT_TYPES           1000000u
+#define WE_LIMIT_FUNCS           1000000u // imported and defined
+#define WE_LIMIT_IMPORTS         1000000u
+#define WE_LIMIT_EXPORTS         1000000u
+#define WE_LIMIT_GLOBALS         1000000u
+#define WE_LIMIT_TAGS            1000000u
+#define WE_LIMIT_DATAS           100000u
+#define WE_LIMIT_ELEMS           10000000u // segments
+#define WE_LIMIT_ELEM_ITEMS      10000000u // items of one segment
+#define WE_LIMIT_TABLES          100000u
+#define WE_LIMIT_MEMORIES        100000u
+#define WE_LIMIT_FUNC_BYTES      7654321u // of one body
+#define WE_LIMIT_LOCALS          50000u   // of one function, parameters included
+#define WE_LIMIT_PARAMS          1000u    // of one function type
+#define WE_LIMIT_RESULTS         1000u
+#define WE_LIMIT_BR_TABLE        (1u << 20) // labels of one br_table
+#define WE_LIMIT_CONTROL_DEPTH   100000u    // nested blocks of one body
+#define WE_LIMIT_FRAME_SLOTS     100000u    // operand stack of one body, slots of 8 bytes
+#define WE_LIMIT_RECURSION_GROUP 1000000u   // types of one recursion group
+#define WE_LIMIT_FIELDS          10000u     // of one structure type
+#define WE_LIMIT_CATCHES         10000u     // clauses of one try_table
+
+#define WE_PAGE_BYTES         65536u
+#define WE_MEMORY32_MAX_PAGES 65536u        // the type's own bound
+#define WE_MEMORY64_MAX_PAGES (1ull << 48)  // the type's own bound
+#define WE_TABLE32_MAX        0xffffffffull // elements, the type's own bound
+
+// Defaults of struct we_store_limits.
+#define WE_DEFAULT_MEMORY_PAGES       65536u
+#define WE_DEFAULT_TOTAL_MEMORY_PAGES (4u * 65536u)
+#define WE_DEFAULT_TABLE_ELEMENTS     10000000u
+#define WE_DEFAULT_INSTANCES          10000u
+#define WE_DEFAULT_STACK_BYTES        (1u << 20)
+#define WE_DEFAULT_CALL_DEPTH         10000u
+
+#define WE_BULK_CHUNK_BYTES    65536u // bulk memory work between two looks at the interrupt word
+#define WE_BULK_CHUNK_ELEMENTS 4096u  // the same for tables
+#define WE_BACKTRACE_FRAMES    32u    // kept of a trap, innermost first

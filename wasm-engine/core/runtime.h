@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Runtime structures: what a store holds, laid out for the execution tiers.
+//
+// Module path 4/7. Plain structures: a tier reads them directly. The hot path is one load from the instance to memory 0's
+// structure and one more to its base or size; a global is one load to its cell.
+// Owns:   the store owns everything here; things die with it and not before.
+// Thread: the store's worker; only entry and interrupt are touched by others.
+// Spec:   core "Runtime Structure".
+#pragma once
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "limits.h"
+#include "module.h"
+
+// Invariant: size_bytes <= reserved_bytes; [base, base + committed_bytes) is accessible.
+struct we_memory {
+	uint8_t *base;       // never moves while it lives
+	uint64_t size_bytes; // a multiple of the page size; what guests may touch
+	uint64_t committed_bytes;
+	uint64_t reserved_bytes; // address space from base on, guard not included
+	uint64_t max_pages;      // growth ends here: the smaller of type and store limit
+	struct we_memtype type;  // limits.min is that of the declaration
+	struct we_store *store;
+	struct we_memory *next; // of the store
+};
+
+// Invariant: size <= cap.
+struct we_table {
+	void **elems;  // references, NULL for null; moves when it grows
+	uint64_t size; // elements
+	uint64_t cap;  // elements
+	uint64_t max;  // growth ends here: the smaller of type and store limit
+	struct we_tabletype type;
+	struct we_store *store;
+	struct we_table *next; // of the store
+};
+
+struct we_global {
+	alignas(16) uint64_t cell[2]; // as in slots; v128 takes both
+	struct we_globaltype type;
+	struct we_store *store;
+	struct we_global *next; // of the store
+};
+
+struct we_tag {
+	const struct we_functype *type;
+	struct we_store *store;
+	struct we_tag *next; // of the store
+};
+
+// A function reference is a pointer to one of these.
+struct we_func {
+	enum {
+		WE_FUNC_WASM,
+		WE_FUNC_HOST
+	} kind;
+	we_funcidx idx; // WASM: in its module
+	const struct we_functype *type;
+	void *code;                   // WASM: of the execution tier, from we_func_def
+	struct we_instance *instance; // WASM
+	struct we_store *store;
+	we_host_fn host;      // HOST
+	void *env;            // HOST
+	struct we_func *next; // HOST: of the store
+};
+
+// A segment as bulk instructions see it; dropped: n is 0.
+struct we_elem_inst {
+	void **refs; // [n]
+	uint32_t n;
+};
+
+struct we_data_inst {
+	const uint8_t *data; // lent from the module, [len]
+	uint32_t len;        // bytes
+};
+
+struct we_instance {
+	struct we_memory *mem0; // mems[0]; a memory of size 0 when the module has none
+	struct we_memory **mems;
+	struct we_global **globals; // cell is the first field of each
+	struct we_func **funcs;
+	struct we_table **tables;
+	struct we_tag **tags;
+	struct we_elem_inst *elems;
+	struct we_data_inst *datas;
+	struct we_store *store;
+	struct we_module *module;  // holds a reference
+	struct we_func *own_funcs; // [n_funcs - n_imported_funcs]
+	struct we_arena arena;     // of all arrays above
+	struct we_instance *next;  // of the store
+};
+
+// Where a guest call stands; the tiers keep this up to date around calls that leave them.
+//
+// Invariant: stack <= sp <= stack_end.
+struct we_calls {
+	uint64_t *sp;        // first free slot: the next call from the host starts its frames here
+	uint64_t *stack_end; // slots end here
+	uint64_t *stack;
+	uint32_t depth; // nested guest calls
+	uint32_t max_depth;
+};
+
+struct we_trap_frame {
+	const struct we_module *module;
+	we_funcidx func;
+	uint32_t at; // of the instruction, bytes from the start of the module
+};
+
+struct we_store {
+	// One cache line that another thread touches: a tier looks at it at every back edge.
+	alignas(64) _Atomic uint64_t
+		interrupt;      // entry that shall end, UINT64_MAX none; written by any thread
+	_Atomic uint64_t entry; // entry that runs, 0 none; written by the worker
+	uint64_t n_entries;     // numbers given out
+
+	alignas(64) struct we_calls calls;
+	const struct we_tier *tier;
+	struct we_engine *engine;
+	struct we_store_limits limits; // defaults filled in
+	uint64_t total_pages;          // of all memories, 64 KiB each
+	uint32_t n_instances;
+	struct we_instance *instances;
+	struct we_func *host_funcs;
+	struct we_memory *memories;
+	struct we_table *tables;
+	struct we_global *globals;
+	struct we_tag *tags;
+	uint32_t n_frames; // of the last trap
+	struct we_trap_frame frames[WE_BACKTRACE_FRAMES];
+};
+
+// Has this store's running entry been told to end? For back edges and chunks of bulk work.
+static inline bool we_store_is_interrupted(const struct we_store *store)
+{
+	return __builtin_expect(atomic_load_explicit(&store->interrupt, memory_order_relaxed) ==
+					atomic_load_explicit(&store->entry, memory_order_relaxed),
+		0);
+}
+
+// Note a frame of the trap that now unwinds, innermost first; more than WE_BACKTRACE_FRAMES are dropped.
+void we_store_add_frame(
+	struct we_store *store, const struct we_module *module, we_funcidx func, uint32_t at);
+
+// Slow instructions. d, s, n and i are operands, zero-extended. Long work looks at the interrupt word after every
+// chunk of limits.h. Return the trap, WE_TRAP_NONE when done.
+enum we_trap we_memory_init(struct we_instance *inst, we_memidx mem, we_dataidx data, uint64_t d,
+	uint64_t s, uint64_t n);
+enum we_trap we_memory_copy(
+	struct we_memory *dst, const struct we_memory *src, uint64_t d, uint64_t s, uint64_t n);
+enum we_trap we_memory_fill(struct we_memory *mem, uint64_t d, uint8_t value, uint64_t n);
+void we_data_drop(struct we_instance *inst, we_dataidx data);
+enum we_trap we_table_init(struct we_instance *inst, we_tableidx table, we_elemidx elem, uint64_t d,
+	uint64_t s, uint64_t n);
+enum we_trap we_table_copy(
+	struct we_table *dst, const struct we_table *src, uint64_t d, uint64_t s, uint64_t n);
+enum we_trap we_table_fill(struct we_table *table, uint64_t i, void *ref, uint64_t n);
+void we_elem_drop(struct we_instance *inst, we_elemidx elem);
+// Returns: the old size in elements, or UINT64_MAX when it cannot grow.
+uint64_t we_table_grow(struct we_table *table, uint64_t delta, void *ref);
