@@ -8,8 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static_assert(sizeof(struct we_error) == 128, "two cache lines");
-
 int we_error_set(struct we_error *err, int rc, uint64_t offset, const char *fmt, ...)
 {
 	va_list ap;
