@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The C SDK for packet filters: a filter is one function over a burst of packets.
+//
+//	#include "weir.h"
+//
+//	static void burst(struct weir_burst *b)
+//	{
+//		for (uint32_t i = 0; i < b->n; i++) {
+//			struct weir_slot *slot = weir_slot(b, i);
+//
+//			if (slot->len < 60)
+//				weir_drop(slot, 1);
+//		}
+//	}
+//
+//	static const struct weir_str reasons[] = {WEIR_STR("short")};
+//
+//	const struct weir_filter weir_filter = {
+//		.burst = burst,
+//		.reasons = reasons,
+//		.n_reasons = 1,
+//	};
+//
+//	clang-22 --target=wasm32 -O2 -nostdlib -ffreestanding -msimd128 -mrelaxed-simd -mbulk-memory
+//		-Wl,--no-entry -Wl,--import-memory -I guest -o short.core.wasm short.c
+//	weir wrap short.core.wasm -o short.wasm
+//
+// Include it in one C file of the filter, which then says `const struct weir_filter weir_filter`. The rest is done here:
+// the component model's process (streams in and out, status future, callback), and imports only of what is used.
+// In the steady state a burst costs one entry of the callback and two calls of the host: one write, one read.
+//
+// Spec: CanonicalABI.md "canon lift", "canon stream.read"; names as wit-component's.
+#pragma once
+
+#include "weir_checksum.h"
+#include "weir_packet.h"
+#include "weir_slot.h"
+#include "weir_text.h"
+#include "weir_world.h"
+
+// ---- what a filter says -------------------------------------------------------------------------
+
+struct weir_burst;
+
+// All may be left out but burst.
+struct weir_filter {
+	void (*burst)(struct weir_burst *b); // say a verdict for each slot; nothing said: passed on
+	void (*start)(struct weir_burst
+			*b); // once, before the first burst, b->n == 0: configuration, memory
+	void (*stop)(struct weir_burst
+			*b); // once, after the last burst, b->n == 0; it may still add slots
+	uint32_t view;       // bytes wanted of each packet; 0: WEIR_VIEW_DEFAULT
+	uint32_t room;       // bytes wanted in front of each packet
+	uint32_t originate;  // most slots that one burst adds by weir_originate or weir_put
+	const struct weir_str *reasons; // [n_reasons] names of drop reasons 1..n
+	uint32_t n_reasons;
+};
+extern const struct weir_filter weir_filter;
+
+// The slots of one call, and what is known of the stream. It stays at the same place for all bursts.
+struct weir_burst {
+	uint8_t *slots;  // [n] slots of stride bytes
+	uint32_t n;      // slots in this burst
+	uint32_t stride; // bytes from slot to slot
+	uint32_t view;   // most bytes shown of a packet
+	uint32_t room;   // bytes in front of each packet
+	uint32_t cap;    // slots that fit: burst + originate
+	uint32_t burst;  // most slots that come in
+	struct {
+		bool failed;
+		bool malformed;
+		struct weir_str text;
+	} status; // by weir_fail and weir_fail_malformed
+};
+
+static inline struct weir_slot *weir_slot(const struct weir_burst *b, uint32_t i)
+{
+	return (struct weir_slot *)(b->slots + (size_t)i * b->stride);
+}
+
+// End the run with status `error internal(text)`: after this burst's slots are written back, or at once in start.
+// The first failure counts. Borrows: text, for good.
+static inline void weir_fail(struct weir_burst *b, struct weir_str text)
+{
+	if (!b->status.failed) {
+		b->status.failed = true;
+		b->status.text = text;
+	}
+}
+
+// The same with status `error malformed`.
+static inline void weir_fail_malformed(struct weir_burst *b)
+{
+	if (!b->status.failed) {
+		b->status.failed = true;
+		b->status.malformed = true;
+	}
+}
+
+// A new packet at the end of the burst: len 0 at 64 + room; fill data, len and port_out. NULL: no room, see
+// weir_filter.originate. It is sent as verdict and port_out say.
+static inline struct weir_slot *weir_originate(struct weir_burst *b)
+{
+	struct weir_slot *slot;
+
+	if (b->n == b->cap)
+		return NULL;
+	slot = weir_slot(b, b->n++);
+	*slot = (struct weir_slot){
+		.rx_flags = WEIR_RX_ORIGINATED,
+		.data_off = (uint16_t)(sizeof(*slot) + b->room),
+		.verdict = WEIR_FORWARD | WEIR_CHANGED,
+	};
+	return slot;
+}
+
+// Hold slot i: copy its b->stride bytes to held and take it out of the burst; the last slot of the burst moves to
+// its place. The host counts it as held until weir_put writes it back.
+static inline void weir_take(struct weir_burst *b, uint32_t i, void *held)
+{
+	__builtin_memcpy(held, weir_slot(b, i), b->stride);
+	b->n--;
+	if (i < b->n)
+		__builtin_memcpy(weir_slot(b, i), weir_slot(b, b->n), b->stride);
+}
+
+// Put a held slot back at the end of the burst. Returns: false when the burst is full, see weir_filter.originate.
+static inline bool weir_put(struct weir_burst *b, const void *held)
+{
+	if (b->n == b->cap)
+		return false;
+	__builtin_memcpy(weir_slot(b, b->n++), held, b->stride);
+	return true;
+}
+
+// ---- memory -------------------------------------------------------------------------------------
+
+#define WEIR_IMPORT(module, name) __attribute__((import_module(module), import_name(name))) extern
+#define WEIR_EXPORT(name)         __attribute__((export_name(name), used))
+
+extern uint8_t __heap_base; // the linker's: end of data and stack
+extern uint8_t __heap_end;  // end of the memory that the module declares
+
+enum {
+	WEIR_PAGE = 65536
+};
+
+// What weir_alloc has left: [top, end). 0 at first. Memory behind the declared end may be somebody else's.
+static uintptr_t weir_heap_top, weir_heap_end;
+
+// size bytes at a multiple of align (a power of two), zeroed by nobody but the fresh memory; there is no free.
+// NULL: the memory limit is reached.
+static void *weir_alloc(size_t size, size_t align)
+{
+	uintptr_t at;
+
+	if (weir_heap_end == 0) {
+		weir_heap_top = (uintptr_t)&__heap_base;
+		weir_heap_end = (uintptr_t)&__heap_end;
+	}
+	at = (weir_heap_top + align - 1) & ~(uintptr_t)(align - 1);
+	if (at > weir_heap_end || size > weir_heap_end - at) {
+		const size_t pages = size / WEIR_PAGE + 1;
+		const size_t old = __builtin_wasm_memory_grow(0, pages);
+
+		if (old == SIZE_MAX)
+			return NULL;
+		at = old * WEIR_PAGE;
+		if (at != weir_heap_end) // not behind what was left: that is given up
+			weir_heap_top = at;
+		at = (weir_heap_top + align - 1) & ~(uintptr_t)(align - 1);
+		weir_heap_end = (old + pages) * WEIR_PAGE;
+	}
+	weir_heap_top = at + size;
+	return (void *)at;
+}
+
+// What `wasm-tools component new` lets the host allocate with; `weir wrap` brings its own.
+WEIR_EXPORT("cabi_realloc")
+void *weir_cabi_realloc(void *old, size_t old_size, size_t align, size_t size)
+{
+	void *at = weir_alloc(size, align);
+
+	if (at == NULL)
+		__builtin_trap();
+	if (old_size > 0)
+		__builtin_memcpy(at, old, old_size < size ? old_size : size);
+	return at;
+}
+
+// ---- host interfaces: imported by the filters that call them ------------------------------------
+
+// wasi:config/store: result<option<string>, error> in memory.
+struct weir_config_result {
+	uint8_t is_err;
+	uint32_t is_some; // low byte; of an error: which
+	struct weir_str text;
+};
+_Static_assert(sizeof(struct weir_config_result) == 4 * sizeof(uint32_t), "canonical layout");
+
+WEIR_IMPORT("wasi:config/store@0.2.0-rc.1", "get")
+void weir_config_get(const char *key, uint32_t key_len, struct weir_config_result *ret);
+
+// Value of a key of the filter's `config:` map. Returns: 0 and *ret_value, 1 when there is no such key, -1 when
+// the host failed.
+static inline int weir_config(struct weir_str key, struct weir_str *ret_value)
+{
+	struct weir_config_result result;
+
+	weir_config_get(key.ptr, key.len, &result);
+	if (result.is_err)
+		return -1;
+	if ((result.is_some & 0xff) == 0)
+		return 1;
+	*ret_value = result.text;
+	return 0;
+}
+
+enum weir_log_level {
+	WEIR_LOG_TRACE,
+	WEIR_LOG_DEBUG,
+	WEIR_LOG_INFO,
+	WEIR_LOG_WARN,
+	WEIR_LOG_ERROR,
+	WEIR_LOG_CRITICAL,
+};
+
+WEIR_IMPORT("wasi:logging/logging@0.1.0-draft", "log")
+void weir_logging_log(uint32_t level, const char *context, uint32_t context_len,
+	const char *message, uint32_t message_len);
+
+static inline void weir_log(
+	enum weir_log_level level, struct weir_str context, struct weir_str message)
+{
+	weir_logging_log((uint32_t)level, context.ptr, context.len, message.ptr, message.len);
+}
+
+// Nanoseconds of the poll loop's monotonic clock.
+WEIR_IMPORT("wasi:clocks/monotonic-clock@0.3.0", "now") uint64_t weir_now_ns(void);
+
+WEIR_IMPORT("wasi:random/random@0.3.0", "get-random-u64") uint64_t weir_random_u64(void);
+
+// ---- the task behind process: nothing below is for filters --------------------------------------
+
+#define WEIR_FILTER_IFACE "[export]weir:packet/filter@0.1.0"
+
+WEIR_IMPORT("$root", "[waitable-set-new]") uint32_t weir_set_new(void);
+WEIR_IMPORT("$root", "[waitable-set-drop]") void weir_set_drop(uint32_t set);
+WEIR_IMPORT("$root", "[waitable-join]") void weir_join(uint32_t waitable, uint32_t set);
+WEIR_IMPORT("$root", "[context-get-0]") uint32_t weir_context_get(void);
+WEIR_IMPORT("$root", "[context-set-0]") void weir_context_set(uint32_t value);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[async-lower][stream-read-0]process")
+uint32_t weir_rx_read(uint32_t rx, void *data, uint32_t len);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[stream-drop-readable-0]process") void weir_rx_drop(uint32_t rx);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[stream-new-1]process") uint64_t weir_tx_new(void);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[async-lower][stream-write-1]process")
+uint32_t weir_tx_write(uint32_t tx, const void *data, uint32_t len);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[stream-drop-writable-1]process") void weir_tx_drop(uint32_t tx);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[future-new-2]process") uint64_t weir_status_new(void);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[async-lower][future-write-2]process")
+uint32_t weir_status_write(uint32_t status, const void *value);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[future-drop-writable-2]process")
+void weir_status_drop(uint32_t status);
+WEIR_IMPORT(WEIR_FILTER_IFACE, "[task-return]process")
+void weir_return(uint32_t rx, uint32_t status);
+
+struct weir_shape {
+	uint32_t stride;
+	uint32_t view;
+	uint32_t room;
+	uint32_t burst;
+};
+WEIR_IMPORT("weir:packet/setup@0.1.0", "configure")
+void weir_configure(uint32_t view, uint32_t room, const struct weir_str *reasons,
+	uint32_t n_reasons, struct weir_shape *ret);
+
+enum weir_event {
+	WEIR_EVENT_STREAM_READ = 2,
+	WEIR_EVENT_STREAM_WRITE = 3,
+	WEIR_EVENT_FUTURE_WRITE = 5,
+};
+
+enum weir_callback_code {
+	WEIR_CALLBACK_EXIT = 0,
+	WEIR_CALLBACK_WAIT = 2, // | set << 4
+};
+
+#define WEIR_BLOCKED                                                                               \
+	0xffffffffU // of a copy: otherwise result in the low 4 bits (0: the other end is there), count above
+
+enum weir_phase {
+	WEIR_READING,
+	WEIR_WRITING,
+	WEIR_RESOLVING,
+};
+
+// The status, result<_, error>, as it lies in memory.
+struct weir_status_value {
+	uint32_t is_err;
+	uint32_t is_internal;
+	struct weir_str text;
+};
+
+// One call of process.
+// Invariant: at most one copy is under way, that of phase.
+struct weir_task {
+	struct weir_burst burst;
+	uint32_t bytes_cap; // of burst.slots, for reading
+	uint32_t have;      // bytes in burst.slots that no filter has seen: part of a slot
+	uint32_t rest;      // where those bytes lie while the slots before them are written
+	uint32_t off;       // [off, end) is still to be written
+	uint32_t end;
+	uint32_t set;
+	uint32_t rx; // 0: dropped
+	uint32_t tx; // 0: dropped
+	uint32_t status;
+	bool has_stopped; // weir_filter.stop was called
+	enum weir_phase phase;
+	struct weir_status_value value;
+	struct weir_task *next; // on weir_tasks_free
+};
+
+static struct weir_task *weir_tasks_free;
+static struct weir_task
+	*weir_task_only; // the only task alive; NULL when there are several: then ask the context
+static uint32_t weir_tasks_alive;
+
+// Let the filter see what is whole; the slots, with what it added, are to be written.
+static inline void weir_task_filter(struct weir_task *t)
+{
+	struct weir_burst *b = &t->burst;
+	const uint32_t n = t->have / b->stride;
+	const uint32_t in = n * b->stride;
+
+	t->have -= in;
+	t->rest = in;
+	if (t->have > 0 &&
+		weir_filter.originate > 0) { // out of the way of slots that the filter adds
+		t->rest = b->cap * b->stride;
+		__builtin_memcpy(b->slots + t->rest, b->slots + in, t->have);
+	}
+	b->n = n;
+	if (n > 0)
+		weir_filter.burst(b);
+	t->off = 0;
+	t->end = b->n * b->stride;
+}
+
+// After the last burst: what the filter still adds is to be written.
+static inline void weir_task_stop(struct weir_task *t)
+{
+	struct weir_burst *b = &t->burst;
+
+	t->has_stopped = true;
+	b->n = 0;
+	if (weir_filter.stop != NULL)
+		weir_filter.stop(b);
+	t->off = 0;
+	t->end = b->n * b->stride;
+}
+
+// Close both streams and say how it went.
+static void weir_task_close(struct weir_task *t)
+{
+	struct weir_burst *b = &t->burst;
+
+	if (t->rx != 0)
+		weir_rx_drop(t->rx);
+	if (t->have > 0) // part of a slot
+		weir_fail_malformed(b);
+	weir_tx_drop(t->tx);
+	t->value = (struct weir_status_value){
+		.is_err = b->status.failed,
+		.is_internal = !b->status.malformed,
+		.text = b->status.text,
+	};
+	t->phase = WEIR_RESOLVING;
+}
+
+static void weir_task_end(struct weir_task *t)
+{
+	weir_status_drop(t->status);
+	weir_set_drop(t->set);
+	weir_context_set(0);
+	t->next = weir_tasks_free;
+	weir_tasks_free = t;
+	weir_tasks_alive--;
+	if (weir_task_only == t)
+		weir_task_only = NULL;
+}
+
+// Run until something blocks. copied: what the copy of this phase came to; has_copied: false to begin it.
+static uint32_t weir_task_run(struct weir_task *t, bool has_copied, uint32_t copied)
+{
+	for (;;) {
+		switch (t->phase) {
+		case WEIR_READING:
+			if (!has_copied)
+				copied = weir_rx_read(
+					t->rx, t->burst.slots + t->have, t->bytes_cap - t->have);
+			if (copied == WEIR_BLOCKED)
+				return WEIR_CALLBACK_WAIT | t->set << 4;
+			has_copied = false;
+			t->have += copied >> 4;
+			if ((copied & 15) != 0) { // no more will come
+				weir_rx_drop(t->rx);
+				t->rx = 0;
+			}
+			weir_task_filter(t);
+			t->phase = WEIR_WRITING;
+			break;
+		case WEIR_WRITING:
+			if (t->off < t->end) {
+				if (!has_copied)
+					copied = weir_tx_write(
+						t->tx, t->burst.slots + t->off, t->end - t->off);
+				if (copied == WEIR_BLOCKED)
+					return WEIR_CALLBACK_WAIT | t->set << 4;
+				has_copied = false;
+				t->off += copied >> 4;
+				if ((copied & 15) != 0) { // nobody reads any more
+					if (!t->has_stopped)
+						weir_task_stop(t);
+					t->have = 0;
+					weir_task_close(t);
+				}
+				break;
+			}
+			if (t->burst.status.failed || t->rx == 0) {
+				if (t->has_stopped)
+					weir_task_close(t);
+				else
+					weir_task_stop(t);
+				break;
+			}
+			if (t->have > 0)
+				__builtin_memmove(
+					t->burst.slots, t->burst.slots + t->rest, t->have);
+			t->phase = WEIR_READING;
+			break;
+		case WEIR_RESOLVING:
+			if (!has_copied)
+				copied = weir_status_write(t->status, &t->value);
+			if (copied == WEIR_BLOCKED)
+				return WEIR_CALLBACK_WAIT | t->set << 4;
+			weir_task_end(t);
+			return WEIR_CALLBACK_EXIT;
+		}
+	}
+}
+
+// A task with a buffer for this shape, from those that have ended where one fits.
+static struct weir_task *weir_task_new(const struct weir_shape *shape)
+{
+	const uint32_t cap = shape->burst + weir_filter.originate;
+	struct weir_task *t = weir_tasks_free;
+
+	if (t != NULL && t->burst.stride == shape->stride && t->burst.cap == cap) {
+		weir_tasks_free = t->next;
+	} else {
+		t = weir_alloc(sizeof(*t), 16);
+		if (t == NULL)
+			__builtin_trap();
+		// One slot more for part of a slot beside what the filter adds, and for 16-byte loads
+		// that begin in the last packet.
+		t->burst.slots = weir_alloc((size_t)(cap + 1) * shape->stride, 64);
+		if (t->burst.slots == NULL)
+			__builtin_trap();
+	}
+	*t = (struct weir_task){
+		.burst =
+			{
+				.slots = t->burst.slots,
+				.stride = shape->stride,
+				.view = shape->view,
+				.room = shape->room,
+				.cap = cap,
+				.burst = shape->burst,
+			},
+		.bytes_cap = shape->burst * shape->stride,
+		.phase = WEIR_READING,
+	};
+	return t;
+}
+
+WEIR_EXPORT("[async-lift]weir:packet/filter@0.1.0#process")
+uint32_t weir_process(uint32_t rx)
+{
+	struct weir_shape shape;
+	struct weir_task *t;
+	uint64_t tx, status; // readable end in the low half, writable end in the high half
+
+	weir_configure(weir_filter.view != 0 ? weir_filter.view : (uint32_t)WEIR_VIEW_DEFAULT,
+		weir_filter.room, weir_filter.reasons, weir_filter.n_reasons, &shape);
+	t = weir_task_new(&shape);
+	tx = weir_tx_new();
+	status = weir_status_new();
+	t->rx = rx;
+	t->tx = (uint32_t)(tx >> 32);
+	t->status = (uint32_t)(status >> 32);
+	t->set = weir_set_new();
+	weir_join(t->rx, t->set);
+	weir_join(t->tx, t->set);
+	weir_join(t->status, t->set);
+	weir_context_set((uint32_t)(uintptr_t)t);
+	weir_task_only = weir_tasks_alive++ == 0 ? t : NULL;
+	if (weir_filter.start != NULL)
+		weir_filter.start(&t->burst);
+	weir_return((uint32_t)tx, (uint32_t)status);
+	if (t->burst.status.failed)
+		weir_task_close(t);
+	return weir_task_run(t, false, 0);
+}
+
+WEIR_EXPORT("[callback][async-lift]weir:packet/filter@0.1.0#process")
+uint32_t weir_process_callback(uint32_t event, uint32_t waitable, uint32_t copied)
+{
+	struct weir_task *t = weir_task_only;
+
+	(void)waitable;
+	if (t == NULL)
+		t = (struct weir_task *)(uintptr_t)weir_context_get();
+	if (event != WEIR_EVENT_STREAM_READ && event != WEIR_EVENT_STREAM_WRITE &&
+		event != WEIR_EVENT_FUTURE_WRITE)
+		__builtin_trap(); // nothing else is waited for
+	return weir_task_run(t, true, copied);
+}
