@@ -84,7 +84,7 @@ struct dp_chain_config {
 };
 
 struct dp_config {
-	const char *file;            // for messages
+	const char *file;            // for messages; NULL: there is none
 	const char *instance;        // --instance, EAL file prefix
 	const char *const *eal_args; // [n_eal_args] as given under eal:
 	uint32_t n_eal_args;
@@ -107,3 +107,6 @@ struct dp_config {
 WE_MUST_USE int dp_config_load(
 	const char *path, const char *instance, struct dp_config **ret_config, char **ret_message);
 void dp_config_destroy(struct dp_config *config); // NULL is fine
+// May a port, chain, filter or instance be called that? Letters, digits, ".", "_" and "-", a letter first,
+// shorter than DP_NAME_MAX.
+bool dp_config_name_is_valid(const char *name);

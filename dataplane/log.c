@@ -2,6 +2,8 @@
 // dp_log: see log.h. A line is put together in a buffer of its own and written by one write(2).
 #include "log.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -112,48 +114,27 @@ static void line_print(struct line *line, const char *fmt, ...)
 		line_add(line, buf, (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf) - 1);
 }
 
-// Bytes of the well-formed UTF-8 sequence that starts at s and is printable, or 0.
-static size_t printable_len(const uint8_t *s, size_t len)
-{
-	if (s[0] >= 0x20 && s[0] < 0x7f)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	const size_t n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (n > len)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0) // C1 control characters
-		return 0;
-	if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) ||        // overlong
-			      (s[0] == 0xed && s[1] >= 0xa0))) // surrogates
-		return 0;
-	if (n == 4 && ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90)))
-		return 0;
-	return n;
-}
-
 // Text as it came, but nothing that could move a terminal's cursor or end the line or the JSON string.
 static void line_add_escaped(struct line *line, const char *text, size_t len, bool is_json)
 {
-	const uint8_t *s = (const uint8_t *)text;
 	const bool is_cut = len > TEXT_MAX;
 
 	if (is_cut)
 		len = TEXT_MAX;
 	for (size_t i = 0; i < len;) {
-		const size_t n = printable_len(s + i, len - i);
+		const size_t n = dp_utf8_len(text + i, len - i);
+		const size_t step = n == 0 ? 1 : n;
 
-		if (n == 0)
-			line_print(line, is_json ? "\\u%04x" : "\\x%02x", s[i]);
-		else if (is_json && (s[i] == '"' || s[i] == '\\'))
-			line_print(line, "\\%c", s[i]);
-		else
+		if (n == 0 || dp_utf8_is_control(text + i, n)) {
+			for (size_t k = 0; k < step; k++)
+				line_print(line, is_json ? "\\u%04x" : "\\x%02x",
+					(uint8_t)text[i + k]);
+		} else if (is_json && (text[i] == '"' || text[i] == '\\')) {
+			line_print(line, "\\%c", text[i]);
+		} else {
 			line_add(line, text + i, n);
-		i += n != 0 ? n : 1;
+		}
+		i += step;
 	}
 	if (is_cut)
 		line_add(line, " [cut]", 6);
