@@ -20,15 +20,35 @@ void we_reader_init(
 	r->err = err;
 }
 
-int we_reader_fail(const struct we_reader *r, const char *fmt, ...)
+static int fail_at(const struct we_reader *r, const uint8_t *at, const char *fmt, va_list ap)
 {
 	char msg[sizeof(r->err->msg)];
+
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	return we_error_set(
+		r->err, WE_E_MALFORMED, r->file_offset + (uint64_t)(at - r->base), "%s", msg);
+}
+
+int we_reader_fail(const struct we_reader *r, const char *fmt, ...)
+{
 	va_list ap;
+	int rc;
 
 	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
+	rc = fail_at(r, r->at, fmt, ap);
 	va_end(ap);
-	return we_error_set(r->err, WE_E_MALFORMED, we_reader_offset(r), "%s", msg);
+	return rc;
+}
+
+int we_reader_fail_at(const struct we_reader *r, const uint8_t *at, const char *fmt, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, fmt);
+	rc = fail_at(r, at, fmt, ap);
+	va_end(ap);
+	return rc;
 }
 
 int we_reader_u8(struct we_reader *r, uint8_t *ret)
@@ -186,9 +206,9 @@ int we_reader_name(struct we_reader *r, struct we_bytes *ret)
 		rc = we_reader_sub(r, len, &name);
 	if (rc < 0)
 		return rc;
-	if (!we_utf8_is_valid(name.base, len))
+	if (!we_utf8_is_valid(name.at, len))
 		return we_reader_fail(&name, "malformed UTF-8 encoding");
-	ret->data = name.base;
+	ret->data = name.at;
 	ret->len = len;
 	return 0;
 }
@@ -197,11 +217,8 @@ int we_reader_sub(struct we_reader *r, size_t n, struct we_reader *ret)
 {
 	if (we_reader_left(r) < n)
 		return we_reader_fail(r, "length out of bounds");
-	ret->base = r->at;
-	ret->at = r->at;
+	*ret = *r;
 	ret->end = r->at + n;
-	ret->file_offset = we_reader_offset(r);
-	ret->err = r->err;
 	r->at += n;
 	return 0;
 }

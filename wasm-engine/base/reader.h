@@ -31,6 +31,12 @@ static inline bool we_reader_at_end(const struct we_reader *r)
 	return r->at == r->end;
 }
 
+// Position of the cursor: bytes from base.
+static inline uint32_t we_reader_pos(const struct we_reader *r)
+{
+	return (uint32_t)(r->at - r->base);
+}
+
 // Offset of the cursor in the file, as in messages.
 static inline uint64_t we_reader_offset(const struct we_reader *r)
 {
@@ -39,6 +45,9 @@ static inline uint64_t we_reader_offset(const struct we_reader *r)
 
 // Returns: MALFORMED at the cursor, with the message.
 int we_reader_fail(const struct we_reader *r, const char *fmt, ...) WE_PRINTF(2, 3);
+// The same at an earlier position, base <= at <= end.
+int we_reader_fail_at(const struct we_reader *r, const uint8_t *at, const char *fmt, ...)
+	WE_PRINTF(3, 4);
 
 WE_MUST_USE int we_reader_u8(struct we_reader *r, uint8_t *ret);
 WE_MUST_USE int we_reader_u32(struct we_reader *r, uint32_t *ret);     // LEB128
@@ -52,7 +61,8 @@ WE_MUST_USE int we_reader_fixed64(struct we_reader *r, uint64_t *ret); // little
 WE_MUST_USE int we_reader_bytes(struct we_reader *r, size_t n, struct we_bytes *ret);
 // A length in LEB128 and as many bytes of UTF-8.
 WE_MUST_USE int we_reader_name(struct we_reader *r, struct we_bytes *ret);
-// A reader of its own over the next n bytes, which this one steps over. Fails: "length out of bounds".
+// A reader of its own over the next n bytes, which this one steps over; it keeps base, so that
+// positions stay comparable. Fails: "length out of bounds".
 WE_MUST_USE int we_reader_sub(struct we_reader *r, size_t n, struct we_reader *ret);
 
 // Spec: Unicode "UTF-8"; no surrogates, no overlong forms, at most U+10FFFF.

@@ -27,11 +27,18 @@ struct we_memarg {
 	uint64_t offset; // bytes
 };
 
+// A clause of try_table. Spec: core "Control Instructions".
+struct we_catch {
+	bool has_tag; // else any tag
+	bool has_ref; // the label also gets the exception
+	we_tagidx tag;
+	we_labelidx label;
+};
+
 // Invariant: `of` holds the member that op's immediate kind names.
 struct we_instr {
 	enum we_op op;
-	uint32_t
-		at; // of the opcode's first byte, bytes from the start of what the reader was made for
+	uint32_t at; // of the opcode's first byte, we_reader_pos
 	union {
 		uint32_t idx; // LABEL FUNC TYPE TAG LOCAL GLOBAL TABLE MEMORY DATA ELEM
 		struct {
@@ -49,8 +56,7 @@ struct we_instr {
 			select; // SELECT of one type; WE_T_BOT when it lists another number of types
 		struct {
 			struct we_blocktype block;
-			struct we_reader
-				catches; // n clauses: u8 kind, tag for kinds 0 and 1, label
+			struct we_reader catches; // n clauses: read with we_catch_read
 			uint32_t n;
 		} try_table; // TRY_TABLE
 		struct {
@@ -74,6 +80,9 @@ struct we_instr {
 
 // Read the next instruction. Fails: MALFORMED at the offending byte.
 WE_MUST_USE int we_instr_read(struct we_reader *r, struct we_instr *ret);
+
+// The next clause of try_table.
+WE_MUST_USE int we_catch_read(struct we_reader *r, struct we_catch *ret);
 
 // The shared readers of types: also used by the sections. As reference types are decoded, a type index
 // is not checked here.

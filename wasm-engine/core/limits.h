@@ -8,12 +8,12 @@
 #define WE_LIMIT_MODULE_BYTES    (1u << 30)
 #define WE_LIMIT_TYPES           1000000u
 #define WE_LIMIT_FUNCS           1000000u // imported and defined
-#define WE_LIMIT_IMPORTS         1000000u
+#define WE_LIMIT_IMPORTS         100000u
 #define WE_LIMIT_EXPORTS         1000000u
 #define WE_LIMIT_GLOBALS         1000000u
 #define WE_LIMIT_TAGS            1000000u
 #define WE_LIMIT_DATAS           100000u
-#define WE_LIMIT_ELEMS           10000000u // segments
+#define WE_LIMIT_ELEMS           100000u   // segments
 #define WE_LIMIT_ELEM_ITEMS      10000000u // items of one segment
 #define WE_LIMIT_TABLES          100000u
 #define WE_LIMIT_MEMORIES        100000u

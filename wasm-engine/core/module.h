@@ -28,12 +28,16 @@ struct we_subtype {
 		WE_COMP_ARRAY
 	} kind;
 	bool is_final;
-	uint32_t n_supers;                 // 0 or 1
-	we_typeidx super;                  // when n_supers is 1
-	we_typeidx group;                  // first type of the recursion group
-	uint32_t n_group;                  // types in the group
-	uint32_t at;                       // bytes from the start of the module
-	const struct we_functype *func;    // FUNC
+	uint32_t n_supers;              // 0 or 1
+	we_typeidx super;               // when n_supers is 1
+	we_typeidx group;               // first type of the recursion group
+	uint32_t n_group;               // types in the group
+	uint32_t at;                    // bytes from the start of the module
+	const struct we_functype *func; // FUNC: interned by the validator
+	const we_valtype *params;       // FUNC [n_params]
+	const we_valtype *results;      // FUNC [n_results]
+	uint32_t n_params;
+	uint32_t n_results;
 	const struct we_fieldtype *fields; // STRUCT [n_fields], ARRAY [1]
 	uint32_t n_fields;
 };
@@ -169,6 +173,7 @@ struct we_module {
 	struct we_module_spaces is; // index spaces
 	struct we_import_def *imports;
 	struct we_export_def *exports;
+	const struct we_export_def **exports_by_name; // sorted by the validator: [n_exports]
 	struct we_custom_def *customs;
 	uint32_t n_imports;
 	uint32_t n_exports;

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_module: creation, inspection and destruction of modules.
+//
+// Module path 1/7 to 3/7: decode, validate, translate. Owns: see module.h. Thread: any.
+#include "module.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode.h"
+#include "engine.h"
+#include "instr.h"
+#include "limits.h"
+#include "tier.h"
+#include "validate.h"
+
+void we_module_reader(const struct we_module *module, struct we_span span, struct we_reader *ret,
+	struct we_error *err)
+{
+	we_reader_init(ret, module->bytes, module->file_offset, err);
+	ret->at = ret->base + span.at;
+	ret->end = ret->base + span.end;
+}
+
+void we_blocktype_types(const struct we_module *module, const struct we_blocktype *block,
+	const we_valtype **ret_params, uint32_t *ret_n_params, const we_valtype **ret_results,
+	uint32_t *ret_n_results)
+{
+	const struct we_functype *type;
+
+	switch (block->kind) {
+	case WE_BLOCK_EMPTY:
+	case WE_BLOCK_VAL:
+		*ret_params = NULL;
+		*ret_n_params = 0;
+		*ret_results = &block->val;
+		*ret_n_results = block->kind == WE_BLOCK_VAL ? 1 : 0;
+		return;
+	case WE_BLOCK_TYPE:
+		type = module->is.types[block->type].func;
+		*ret_params = we_functype_params(type);
+		*ret_n_params = type->n_params;
+		*ret_results = we_functype_results(type);
+		*ret_n_results = type->n_results;
+		return;
+	}
+}
+
+we_valtype we_func_def_local(const struct we_func_def *func, we_localidx i)
+{
+	uint32_t left = i;
+
+	if (i < func->type->n_params)
+		return we_functype_params(func->type)[i];
+	left -= func->type->n_params;
+	for (uint32_t k = 0; k < func->n_runs; k++) {
+		if (left < func->runs[k].n)
+			return func->runs[k].type;
+		left -= func->runs[k].n;
+	}
+	return WE_T_BOT;
+}
+
+// Spec: module path 3/7.
+static int translate(struct we_module *module, struct we_error *err)
+{
+	const struct we_tier *tier = module->engine->tier;
+
+	for (we_funcidx i = module->is.n_imported_funcs; i < module->is.n_funcs; i++) {
+		const int rc = tier->translate(module, i, &module->is.funcs[i].code, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void destroy(struct we_module *module)
+{
+	for (we_funcidx i = module->is.n_imported_funcs; i < module->is.n_funcs; i++)
+		module->engine->tier->release(module->is.funcs[i].code);
+	we_arena_fini(&module->arena);
+	free((void *)(uintptr_t)module->bytes.data);
+	free(module);
+}
+
+int we_module_create(struct we_engine *engine, struct we_bytes bytes, uint64_t file_offset,
+	struct we_module **ret_module, struct we_error *err)
+{
+	struct we_error local; // decoding needs a place for its messages
+	struct we_error refusal;
+	struct we_module *module;
+	uint8_t *copy;
+	int rc;
+
+	if (err == NULL)
+		err = &local;
+	if (bytes.len > WE_LIMIT_MODULE_BYTES)
+		return we_error_set(err, WE_E_INVALID, file_offset,
+			"module of %zu bytes: the implementation limit is %u", bytes.len,
+			WE_LIMIT_MODULE_BYTES);
+	module = calloc(1, sizeof(*module));
+	copy = malloc(bytes.len > 0 ? bytes.len : 1);
+	if (module == NULL || copy == NULL) {
+		free(module);
+		free(copy);
+		return we_error_set(err, WE_E_NOMEM, file_offset, "no memory for a module");
+	}
+	if (bytes.len > 0)
+		memcpy(copy, bytes.data, bytes.len);
+	module->engine = engine;
+	module->refs = 1;
+	module->bytes = (struct we_bytes){copy, bytes.len};
+	module->file_offset = file_offset;
+
+	rc = we_module_decode(module, &refusal, err);
+	if (rc == 0 && refusal.rc < 0) {
+		*err = refusal;
+		rc = refusal.rc;
+	}
+	if (rc == 0) {
+		we_module_decode_names(module);
+		rc = we_module_validate(module, err);
+	}
+	if (rc == 0)
+		rc = translate(module, err);
+	if (rc < 0) {
+		destroy(module);
+		return rc;
+	}
+	*ret_module = module;
+	return 0;
+}
+
+struct we_module *we_module_ref(struct we_module *module)
+{
+	atomic_fetch_add_explicit(&module->refs, 1, memory_order_relaxed);
+	return module;
+}
+
+void we_module_unref(struct we_module *module)
+{
+	if (module != NULL &&
+		atomic_fetch_sub_explicit(&module->refs, 1, memory_order_acq_rel) == 1)
+		destroy(module);
+}
+
+static void limits_type(const struct we_limits *limits, struct we_externtype *ret)
+{
+	ret->is_64 = limits->is_64;
+	ret->has_max = limits->has_max;
+	ret->min = limits->min;
+	ret->max = limits->max;
+}
+
+static void extern_type(const struct we_module *module, enum we_externkind kind, uint32_t idx,
+	struct we_externtype *ret)
+{
+	*ret = (struct we_externtype){.kind = kind};
+	switch (kind) {
+	case WE_EXTERN_FUNC:
+		ret->func = module->is.funcs[idx].type;
+		break;
+	case WE_EXTERN_TABLE:
+		ret->val = module->is.tables[idx].type.elem;
+		limits_type(&module->is.tables[idx].type.limits, ret);
+		break;
+	case WE_EXTERN_MEMORY:
+		limits_type(&module->is.mems[idx].type.limits, ret);
+		break;
+	case WE_EXTERN_GLOBAL:
+		ret->val = module->is.globals[idx].type.val;
+		ret->mut = module->is.globals[idx].type.mut;
+		break;
+	case WE_EXTERN_TAG:
+		ret->func = module->is.tags[idx].type;
+		break;
+	}
+}
+
+uint32_t we_module_n_imports(const struct we_module *module)
+{
+	return module->n_imports;
+}
+
+void we_module_import(const struct we_module *module, uint32_t i, struct we_import *ret)
+{
+	const struct we_import_def *import = &module->imports[i];
+
+	ret->module = import->module;
+	ret->name = import->name;
+	extern_type(module, import->kind, import->idx, &ret->type);
+}
+
+uint32_t we_module_n_exports(const struct we_module *module)
+{
+	return module->n_exports;
+}
+
+void we_module_export(const struct we_module *module, uint32_t i, struct we_export *ret)
+{
+	const struct we_export_def *export = &module->exports[i];
+
+	ret->name = export->name;
+	extern_type(module, export->kind, export->idx, &ret->type);
+}
+
+uint64_t we_module_features(const struct we_module *module)
+{
+	return module->features;
+}
+
+int we_module_custom(
+	const struct we_module *module, const char *name, uint32_t i, struct we_bytes *ret_payload)
+{
+	const size_t len = strlen(name);
+
+	for (uint32_t k = 0; k < module->n_customs; k++) {
+		const struct we_custom_def *custom = &module->customs[k];
+
+		if (custom->name.len != len || memcmp(custom->name.data, name, len) != 0)
+			continue;
+		if (i-- == 0) {
+			*ret_payload = custom->payload;
+			return 0;
+		}
+	}
+	return 1;
+}

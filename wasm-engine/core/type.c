@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Types: matching, names, and what the public API shows of them.
+//
+// Module path 2/7. Spec: core "Matching".
+#include "type.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+// Spec: core "Heap Types" (matching). Concrete types match only themselves until they have supertypes.
+static bool heap_matches(uint32_t sub, uint32_t super)
+{
+	if (sub == super)
+		return true;
+	switch (super) {
+	case WE_HEAP_ANY:
+		if (sub == WE_HEAP_EQ)
+			return true;
+		// fall through
+	case WE_HEAP_EQ:
+		if (sub == WE_HEAP_I31 || sub == WE_HEAP_STRUCT || sub == WE_HEAP_ARRAY)
+			return true;
+		// fall through
+	case WE_HEAP_I31:
+	case WE_HEAP_STRUCT:
+	case WE_HEAP_ARRAY:
+		return sub == WE_HEAP_NONE;
+	case WE_HEAP_FUNC:
+		return sub == WE_HEAP_NOFUNC;
+	case WE_HEAP_EXTERN:
+		return sub == WE_HEAP_NOEXTERN;
+	case WE_HEAP_EXN:
+		return sub == WE_HEAP_NOEXN;
+	default:
+		return false;
+	}
+}
+
+bool we_valtype_matches(we_valtype sub, we_valtype super)
+{
+	const uint32_t flags = WE_T_REF | WE_T_NULL;
+
+	if (sub == super || sub == WE_T_BOT)
+		return true;
+	if (!we_valtype_is_ref(sub) || !we_valtype_is_ref(super))
+		return false;
+	if ((sub & WE_T_NULL) && !(super & WE_T_NULL))
+		return false;
+	return heap_matches(sub & ~flags, super & ~flags);
+}
+
+static const char *heap_name(uint32_t heap)
+{
+	switch (heap) {
+	case WE_HEAP_NOEXN:
+		return "noexn";
+	case WE_HEAP_NOFUNC:
+		return "nofunc";
+	case WE_HEAP_NOEXTERN:
+		return "noextern";
+	case WE_HEAP_NONE:
+		return "none";
+	case WE_HEAP_FUNC:
+		return "func";
+	case WE_HEAP_EXTERN:
+		return "extern";
+	case WE_HEAP_ANY:
+		return "any";
+	case WE_HEAP_EQ:
+		return "eq";
+	case WE_HEAP_I31:
+		return "i31";
+	case WE_HEAP_STRUCT:
+		return "struct";
+	case WE_HEAP_ARRAY:
+		return "array";
+	case WE_HEAP_EXN:
+		return "exn";
+	default:
+		return "?";
+	}
+}
+
+static const char *number_name(we_valtype type)
+{
+	switch (type) {
+	case WE_T_BOT:
+		return "anything";
+	case WE_T_I32:
+		return "i32";
+	case WE_T_I64:
+		return "i64";
+	case WE_T_F32:
+		return "f32";
+	case WE_T_F64:
+		return "f64";
+	case WE_T_V128:
+		return "v128";
+	case WE_T_I8:
+		return "i8";
+	case WE_T_I16:
+		return "i16";
+	default:
+		return "?";
+	}
+}
+
+const char *we_valtype_print(we_valtype type, char *buf, size_t cap)
+{
+	const char *null = type & WE_T_NULL ? "null " : "";
+
+	if (!we_valtype_is_ref(type))
+		snprintf(buf, cap, "%s", number_name(type));
+	else if (type == WE_T_FUNCREF || type == WE_T_EXTERNREF)
+		snprintf(buf, cap, "%sref", heap_name(type & WE_T_INDEX_MASK));
+	else if (type & WE_T_INDEX)
+		snprintf(buf, cap, "(ref %s%u)", null, type & WE_T_INDEX_MASK);
+	else
+		snprintf(buf, cap, "(ref %s%s)", null, heap_name(type & WE_T_INDEX_MASK));
+	return buf;
+}
+
+enum we_kind we_valtype_kind(we_valtype type)
+{
+	switch (type) {
+	case WE_T_I32:
+		return WE_I32;
+	case WE_T_I64:
+		return WE_I64;
+	case WE_T_F32:
+		return WE_F32;
+	case WE_T_F64:
+		return WE_F64;
+	case WE_T_V128:
+		return WE_V128;
+	case WE_T_FUNCREF:
+		return WE_FUNCREF;
+	case WE_T_EXTERNREF:
+		return WE_EXTERNREF;
+	default:
+		return WE_REF;
+	}
+}
+
+we_valtype we_kind_valtype(enum we_kind kind)
+{
+	switch (kind) {
+	case WE_I32:
+		return WE_T_I32;
+	case WE_I64:
+		return WE_T_I64;
+	case WE_F32:
+		return WE_T_F32;
+	case WE_F64:
+		return WE_T_F64;
+	case WE_V128:
+		return WE_T_V128;
+	case WE_FUNCREF:
+		return WE_T_FUNCREF;
+	case WE_EXTERNREF:
+		return WE_T_EXTERNREF;
+	case WE_REF:
+		break;
+	}
+	return WE_T_BOT;
+}
+
+uint32_t we_functype_n_params(const struct we_functype *type)
+{
+	return type->n_params;
+}
+
+uint32_t we_functype_n_results(const struct we_functype *type)
+{
+	return type->n_results;
+}
+
+enum we_kind we_functype_param(const struct we_functype *type, uint32_t i)
+{
+	assert(i < type->n_params);
+	return we_valtype_kind(we_functype_params(type)[i]);
+}
+
+enum we_kind we_functype_result(const struct we_functype *type, uint32_t i)
+{
+	assert(i < type->n_results);
+	return we_valtype_kind(we_functype_results(type)[i]);
+}
+
+uint32_t we_functype_n_slots(const struct we_functype *type)
+{
+	return type->n_param_slots > type->n_result_slots ? type->n_param_slots
+							  : type->n_result_slots;
+}
+
+// Spec: core "Limits" (matching).
+static bool limits_match(const struct we_externtype *have, const struct we_externtype *want)
+{
+	return have->is_64 == want->is_64 && have->min >= want->min &&
+	       (!want->has_max || (have->has_max && have->max <= want->max));
+}
+
+bool we_externtype_matches(const struct we_externtype *have, const struct we_externtype *want)
+{
+	if (have->kind != want->kind)
+		return false;
+	switch (want->kind) {
+	case WE_EXTERN_FUNC:
+	case WE_EXTERN_TAG:
+		return have->func == want->func;
+	case WE_EXTERN_TABLE:
+		return have->val == want->val && limits_match(have, want);
+	case WE_EXTERN_MEMORY:
+		return limits_match(have, want);
+	case WE_EXTERN_GLOBAL:
+		if (have->mut != want->mut)
+			return false;
+		return want->mut ? have->val == want->val
+				 : we_valtype_matches(have->val, want->val);
+	}
+	return false;
+}
+
+// Text that is cut to its buffer.
+struct printer {
+	char *buf;
+	size_t cap;
+	size_t len; // bytes written, terminator not included
+};
+
+static void WE_PRINTF(2, 3) put(struct printer *p, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (p->len + 1 >= p->cap)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(p->buf + p->len, p->cap - p->len, fmt, ap);
+	va_end(ap);
+	p->len += n < 0 ? 0 : (size_t)n;
+	if (p->len >= p->cap)
+		p->len = p->cap - 1;
+}
+
+static void put_valtypes(struct printer *p, const char *what, const we_valtype *types, uint32_t n)
+{
+	char text[32];
+
+	if (n == 0)
+		return;
+	put(p, " (%s", what);
+	for (uint32_t i = 0; i < n; i++)
+		put(p, " %s", we_valtype_print(types[i], text, sizeof(text)));
+	put(p, ")");
+}
+
+static void put_functype(struct printer *p, const char *what, const struct we_functype *type)
+{
+	put(p, "(%s", what);
+	put_valtypes(p, "param", we_functype_params(type), type->n_params);
+	put_valtypes(p, "result", we_functype_results(type), type->n_results);
+	put(p, ")");
+}
+
+static void put_limits(struct printer *p, const struct we_externtype *type)
+{
+	put(p, "%s %llu", type->is_64 ? " i64" : "", (unsigned long long)type->min);
+	if (type->has_max)
+		put(p, " %llu", (unsigned long long)type->max);
+}
+
+void we_functype_print(const struct we_functype *type, char *buf, size_t cap)
+{
+	struct printer p = {buf, cap, 0};
+
+	if (cap > 0)
+		buf[0] = '\0';
+	put_functype(&p, "func", type);
+}
+
+void we_externtype_print(const struct we_externtype *type, char *buf, size_t cap)
+{
+	struct printer p = {buf, cap, 0};
+	char text[32];
+
+	if (cap > 0)
+		buf[0] = '\0';
+	switch (type->kind) {
+	case WE_EXTERN_FUNC:
+		put_functype(&p, "func", type->func);
+		break;
+	case WE_EXTERN_TAG:
+		put_functype(&p, "tag", type->func);
+		break;
+	case WE_EXTERN_TABLE:
+		put(&p, "(table");
+		put_limits(&p, type);
+		put(&p, " %s)", we_valtype_print(type->val, text, sizeof(text)));
+		break;
+	case WE_EXTERN_MEMORY:
+		put(&p, "(memory");
+		put_limits(&p, type);
+		put(&p, ")");
+		break;
+	case WE_EXTERN_GLOBAL:
+		put(&p, type->mut ? "(global (mut %s))" : "(global %s)",
+			we_valtype_print(type->val, text, sizeof(text)));
+		break;
+	}
+}

@@ -1,0 +1,965 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_body_validate: see validate_body.h.
+//
+// Module path 2/7. The algorithm of the specification's appendix, with its names: a value stack, a control stack,
+// and push and pop on both. Instructions whose operands opcode.def knows go through its strings; the others
+// have a rule of their own below.
+// Spec: core "Validation Algorithm", "Instructions" (validation).
+#include "validate_body.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "instr.h"
+#include "limits.h"
+
+// A block that is open.
+struct ctrl_frame {
+	enum we_op op;             // NONE for the body itself
+	struct we_blocktype block; // for the body: its function type, or the one type of a constant
+	size_t height;             // of the value stack at its start
+	bool is_unreachable;       // the rest of it is
+};
+
+struct checker {
+	const struct we_module *module;
+	const struct we_module_spaces *is;
+	struct we_body_scratch *scratch;
+	struct we_vec *vals;  // scratch->vals
+	struct we_vec *ctrls; // scratch->ctrls
+	struct we_error *err;
+	const struct we_instr *in; // at which we are
+	we_funcidx func;           // or WE_NO_FUNC
+	uint32_t n_locals;
+	uint32_t n_slots; // of the value stack now, 8 bytes each
+};
+
+void we_body_scratch_fini(struct we_body_scratch *scratch)
+{
+	we_vec_fini(&scratch->vals);
+	we_vec_fini(&scratch->ctrls);
+	we_vec_fini(&scratch->locals);
+}
+
+static int WE_PRINTF(2, 3) invalid(const struct checker *c, const char *fmt, ...)
+{
+	char msg[sizeof(c->err->msg)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	(void)we_error_set(c->err, WE_E_INVALID, c->module->file_offset + c->in->at, "%s: %s",
+		we_op_info[c->in->op].mnemonic, msg);
+	if (c->err != NULL)
+		c->err->func = c->func;
+	return WE_E_INVALID;
+}
+
+static int no_memory(const struct checker *c)
+{
+	return we_error_set(
+		c->err, WE_E_NOMEM, c->module->file_offset + c->in->at, "no memory to validate");
+}
+
+static int unknown(const struct checker *c, const char *what, uint32_t idx, uint32_t n)
+{
+	return invalid(c, "unknown %s %u: there are %u", what, idx, n);
+}
+
+static struct ctrl_frame *frame_at(const struct checker *c, uint32_t depth)
+{
+	assert(depth < c->ctrls->len);
+	return (struct ctrl_frame *)c->ctrls->data + (c->ctrls->len - 1 - depth);
+}
+
+// ---- the two stacks -----------------------------------------------------------------------------
+
+static int push_val(struct checker *c, we_valtype type)
+{
+	we_valtype *val = we_vec_add(c->vals, sizeof(*val));
+
+	if (val == NULL)
+		return no_memory(c);
+	*val = type;
+	c->n_slots += we_valtype_n_slots(type);
+	if (c->n_slots > WE_LIMIT_FRAME_SLOTS)
+		return invalid(c, "more than the implementation limit of %u operands",
+			WE_LIMIT_FRAME_SLOTS);
+	return 0;
+}
+
+static int push_vals(struct checker *c, const we_valtype *types, uint32_t n)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < n; i++)
+		rc = push_val(c, types[i]);
+	return rc;
+}
+
+// Pop whatever is there. expected is for the message.
+static int pop_any(struct checker *c, we_valtype expected, we_valtype *ret)
+{
+	const struct ctrl_frame *frame = frame_at(c, 0);
+	char want[32];
+
+	if (c->vals->len == frame->height) {
+		if (!frame->is_unreachable)
+			return invalid(c, "type mismatch: expected %s, found an empty stack",
+				we_valtype_print(expected, want, sizeof(want)));
+		*ret = WE_T_BOT;
+		return 0;
+	}
+	*ret = ((we_valtype *)c->vals->data)[--c->vals->len];
+	c->n_slots -= we_valtype_n_slots(*ret);
+	return 0;
+}
+
+static int pop_val(struct checker *c, we_valtype expected)
+{
+	char want[32];
+	char have[32];
+	we_valtype actual;
+	const int rc = pop_any(c, expected, &actual);
+
+	if (rc < 0)
+		return rc;
+	if (!we_valtype_matches(actual, expected))
+		return invalid(c, "type mismatch: expected %s, found %s",
+			we_valtype_print(expected, want, sizeof(want)),
+			we_valtype_print(actual, have, sizeof(have)));
+	return 0;
+}
+
+static int pop_vals(struct checker *c, const we_valtype *types, uint32_t n)
+{
+	int rc = 0;
+
+	while (rc == 0 && n-- > 0)
+		rc = pop_val(c, types[n]);
+	return rc;
+}
+
+static void frame_types(const struct checker *c, const struct ctrl_frame *frame,
+	const we_valtype **ret_start, uint32_t *ret_n_start, const we_valtype **ret_end,
+	uint32_t *ret_n_end)
+{
+	we_blocktype_types(c->module, &frame->block, ret_start, ret_n_start, ret_end, ret_n_end);
+}
+
+// What a branch to the frame carries.
+static void label_types(const struct checker *c, const struct ctrl_frame *frame,
+	const we_valtype **ret_types, uint32_t *ret_n)
+{
+	const we_valtype *other;
+	uint32_t n_other;
+
+	if (frame->op == WE_OP_LOOP)
+		frame_types(c, frame, ret_types, ret_n, &other, &n_other);
+	else
+		frame_types(c, frame, &other, &n_other, ret_types, ret_n);
+}
+
+static int push_ctrl(struct checker *c, enum we_op op, const struct we_blocktype *block)
+{
+	struct ctrl_frame *frame = we_vec_add(c->ctrls, sizeof(*frame));
+	const we_valtype *start;
+	const we_valtype *end;
+	uint32_t n_start;
+	uint32_t n_end;
+
+	if (frame == NULL)
+		return no_memory(c);
+	frame->op = op;
+	frame->block = *block;
+	frame->height = c->vals->len;
+	if (op == WE_OP_NONE) // the parameters of a function are locals
+		return 0;
+	frame_types(c, frame, &start, &n_start, &end, &n_end);
+	return push_vals(c, start, n_start);
+}
+
+// Close the innermost block; *ret is a copy of its frame.
+static int pop_ctrl(struct checker *c, struct ctrl_frame *ret)
+{
+	const struct ctrl_frame *frame = frame_at(c, 0);
+	const we_valtype *start;
+	const we_valtype *end;
+	uint32_t n_start;
+	uint32_t n_end;
+	int rc;
+
+	frame_types(c, frame, &start, &n_start, &end, &n_end);
+	rc = pop_vals(c, end, n_end);
+	if (rc < 0)
+		return rc;
+	if (c->vals->len != frame->height)
+		return invalid(c, "type mismatch: %zu values left at the end of the block",
+			c->vals->len - frame->height);
+	*ret = *frame;
+	c->ctrls->len--;
+	return 0;
+}
+
+static void set_unreachable(struct checker *c)
+{
+	struct ctrl_frame *frame = frame_at(c, 0);
+
+	while (c->vals->len > frame->height)
+		c->n_slots -= we_valtype_n_slots(((we_valtype *)c->vals->data)[--c->vals->len]);
+	frame->is_unreachable = true;
+}
+
+// ---- indices ------------------------------------------------------------------------------------
+
+static int check_label(const struct checker *c, we_labelidx label)
+{
+	return label < c->ctrls->len ? 0 : unknown(c, "label", label, (uint32_t)c->ctrls->len);
+}
+
+static int check_functype(const struct checker *c, we_typeidx idx)
+{
+	return idx < c->is->n_types ? 0 : unknown(c, "type", idx, c->is->n_types);
+}
+
+static int check_func(const struct checker *c, we_funcidx idx)
+{
+	return idx < c->is->n_funcs ? 0 : unknown(c, "function", idx, c->is->n_funcs);
+}
+
+static int check_table(const struct checker *c, we_tableidx idx)
+{
+	return idx < c->is->n_tables ? 0 : unknown(c, "table", idx, c->is->n_tables);
+}
+
+static int check_memory(const struct checker *c, we_memidx idx)
+{
+	return idx < c->is->n_mems ? 0 : unknown(c, "memory", idx, c->is->n_mems);
+}
+
+static int check_elem(const struct checker *c, we_elemidx idx)
+{
+	return idx < c->is->n_elems ? 0 : unknown(c, "elem segment", idx, c->is->n_elems);
+}
+
+static int check_data(const struct checker *c, we_dataidx idx)
+{
+	const uint32_t n = c->module->has_data_count ? c->module->data_count : 0;
+
+	return idx < n ? 0 : unknown(c, "data segment", idx, n);
+}
+
+static int check_global(const struct checker *c, we_globalidx idx, uint32_t n)
+{
+	return idx < n ? 0 : unknown(c, "global", idx, n);
+}
+
+static int check_local(const struct checker *c, we_localidx idx)
+{
+	return idx < c->n_locals ? 0 : unknown(c, "local", idx, c->n_locals);
+}
+
+static we_valtype local_type(const struct checker *c, we_localidx idx)
+{
+	return ((const we_valtype *)c->scratch->locals.data)[idx];
+}
+
+static we_valtype memory_address(const struct checker *c, we_memidx idx)
+{
+	return c->is->mems[idx].type.limits.is_64 ? WE_T_I64 : WE_T_I32;
+}
+
+static we_valtype table_address(const struct checker *c, we_tableidx idx)
+{
+	return c->is->tables[idx].type.limits.is_64 ? WE_T_I64 : WE_T_I32;
+}
+
+// ---- control ------------------------------------------------------------------------------------
+
+static int check_block(struct checker *c)
+{
+	const struct we_blocktype *block = &c->in->of.block;
+	const we_valtype *start;
+	const we_valtype *end;
+	uint32_t n_start;
+	uint32_t n_end;
+	int rc = block->kind == WE_BLOCK_TYPE ? check_functype(c, block->type) : 0;
+
+	if (rc == 0 && c->in->op == WE_OP_IF)
+		rc = pop_val(c, WE_T_I32);
+	if (rc < 0)
+		return rc;
+	we_blocktype_types(c->module, block, &start, &n_start, &end, &n_end);
+	rc = pop_vals(c, start, n_start);
+	return rc < 0 ? rc : push_ctrl(c, c->in->op, block);
+}
+
+static int check_else(struct checker *c)
+{
+	struct ctrl_frame frame;
+	const int rc = pop_ctrl(c, &frame);
+
+	assert(rc < 0 || frame.op == WE_OP_IF); // the decoder has seen to that
+	return rc < 0 ? rc : push_ctrl(c, WE_OP_ELSE, &frame.block);
+}
+
+static int check_end(struct checker *c)
+{
+	struct ctrl_frame frame;
+	const we_valtype *start;
+	const we_valtype *end;
+	uint32_t n_start;
+	uint32_t n_end;
+	int rc = pop_ctrl(c, &frame);
+
+	if (rc < 0)
+		return rc;
+	frame_types(c, &frame, &start, &n_start, &end, &n_end);
+	if (frame.op == WE_OP_IF) { // the missing else hands the parameters on
+		bool same = n_start == n_end;
+
+		for (uint32_t i = 0; same && i < n_start; i++)
+			same = we_valtype_matches(start[i], end[i]);
+		if (!same)
+			return invalid(c, "type mismatch: if without else must give what it takes");
+	}
+	return push_vals(c, end, n_end);
+}
+
+static int check_br(struct checker *c, we_labelidx label)
+{
+	const we_valtype *types;
+	uint32_t n;
+	int rc = check_label(c, label);
+
+	if (rc < 0)
+		return rc;
+	label_types(c, frame_at(c, label), &types, &n);
+	rc = pop_vals(c, types, n);
+	if (rc == 0)
+		set_unreachable(c);
+	return rc;
+}
+
+static int check_br_if(struct checker *c)
+{
+	const we_valtype *types;
+	uint32_t n;
+	int rc = check_label(c, c->in->of.idx);
+
+	if (rc == 0)
+		rc = pop_val(c, WE_T_I32);
+	if (rc < 0)
+		return rc;
+	label_types(c, frame_at(c, c->in->of.idx), &types, &n);
+	rc = pop_vals(c, types, n);
+	return rc < 0 ? rc : push_vals(c, types, n);
+}
+
+// The operands must suit every label: look at the stack without popping, as often as there are labels.
+static int check_br_table_label(struct checker *c, we_labelidx label, uint32_t arity)
+{
+	const struct ctrl_frame *frame = frame_at(c, 0);
+	const size_t n_here = c->vals->len - frame->height;
+	const we_valtype *vals = c->vals->data;
+	const we_valtype *types;
+	uint32_t n;
+	int rc = check_label(c, label);
+	char want[32];
+	char have[32];
+
+	if (rc < 0)
+		return rc;
+	label_types(c, frame_at(c, label), &types, &n);
+	if (n != arity)
+		return invalid(c, "type mismatch: label %u takes %u values, the default %u", label,
+			n, arity);
+	if (n > n_here && !frame->is_unreachable)
+		return invalid(
+			c, "type mismatch: label %u takes %u values, found %zu", label, n, n_here);
+	for (uint32_t i = 0; i < n && i < n_here; i++) { // from the top
+		const we_valtype actual = vals[c->vals->len - 1 - i];
+		const we_valtype expected = types[n - 1 - i];
+
+		if (!we_valtype_matches(actual, expected))
+			return invalid(c, "type mismatch: expected %s, found %s",
+				we_valtype_print(expected, want, sizeof(want)),
+				we_valtype_print(actual, have, sizeof(have)));
+	}
+	return 0;
+}
+
+static int check_br_table(struct checker *c)
+{
+	struct we_reader targets = c->in->of.labels.targets;
+	const uint32_t n = c->in->of.labels.n;
+	const we_valtype *types;
+	we_labelidx label = 0;
+	uint32_t arity;
+	int rc = pop_val(c, WE_T_I32);
+
+	for (uint32_t i = 0; rc == 0 && i <= n; i++) // the last one is the default
+		rc = we_reader_u32(&targets, &label);
+	if (rc == 0)
+		rc = check_label(c, label);
+	if (rc < 0)
+		return rc;
+	label_types(c, frame_at(c, label), &types, &arity);
+	targets = c->in->of.labels.targets;
+	for (uint32_t i = 0; rc == 0 && i <= n; i++) {
+		const we_labelidx last = label;
+
+		rc = we_reader_u32(&targets, &label);
+		if (rc == 0 && (i == 0 || label != last))
+			rc = check_br_table_label(c, label, arity);
+	}
+	if (rc == 0)
+		set_unreachable(c);
+	return rc;
+}
+
+static int check_call(struct checker *c, const struct we_functype *type)
+{
+	const int rc = pop_vals(c, we_functype_params(type), type->n_params);
+
+	return rc < 0 ? rc : push_vals(c, we_functype_results(type), type->n_results);
+}
+
+static int check_return_call(struct checker *c, const struct we_functype *type)
+{
+	const struct ctrl_frame *body = frame_at(c, (uint32_t)c->ctrls->len - 1);
+	const we_valtype *results;
+	uint32_t n;
+	bool same;
+	int rc;
+
+	label_types(c, body, &results, &n);
+	same = n == type->n_results;
+	for (uint32_t i = 0; same && i < n; i++)
+		same = we_valtype_matches(we_functype_results(type)[i], results[i]);
+	if (!same)
+		return invalid(
+			c, "type mismatch: results of the callee are not those of the caller");
+	rc = pop_vals(c, we_functype_params(type), type->n_params);
+	if (rc == 0)
+		set_unreachable(c);
+	return rc;
+}
+
+// The type of an indirect callee, its table checked and the index popped.
+static int check_indirect(struct checker *c, const struct we_functype **ret_type)
+{
+	const we_typeidx type = c->in->of.pair.a;
+	const we_tableidx table = c->in->of.pair.b;
+	int rc = check_table(c, table);
+
+	if (rc == 0 && !we_valtype_matches(c->is->tables[table].type.elem, WE_T_FUNCREF))
+		rc = invalid(c, "type mismatch: table %u does not hold functions", table);
+	if (rc == 0)
+		rc = check_functype(c, type);
+	if (rc < 0)
+		return rc;
+	*ret_type = c->is->types[type].func;
+	return pop_val(c, table_address(c, table));
+}
+
+static int check_call_of(struct checker *c)
+{
+	const enum we_op op = c->in->op;
+	const bool is_tail = op == WE_OP_RETURN_CALL || op == WE_OP_RETURN_CALL_INDIRECT;
+	const struct we_functype *type = NULL;
+	int rc;
+
+	if (op == WE_OP_CALL || op == WE_OP_RETURN_CALL) {
+		rc = check_func(c, c->in->of.idx);
+		if (rc == 0)
+			type = c->is->funcs[c->in->of.idx].type;
+	} else {
+		rc = check_indirect(c, &type);
+	}
+	if (rc < 0)
+		return rc;
+	return is_tail ? check_return_call(c, type) : check_call(c, type);
+}
+
+// ---- values, variables, tables ------------------------------------------------------------------
+
+static int check_select(struct checker *c)
+{
+	we_valtype first;
+	we_valtype second;
+	int rc = pop_val(c, WE_T_I32);
+
+	if (rc == 0)
+		rc = pop_any(c, WE_T_BOT, &first);
+	if (rc == 0)
+		rc = pop_any(c, WE_T_BOT, &second);
+	if (rc < 0)
+		return rc;
+	if (we_valtype_is_ref(first) || we_valtype_is_ref(second))
+		return invalid(c, "type mismatch: select of references needs a type");
+	if (first != second && first != WE_T_BOT && second != WE_T_BOT)
+		return invalid(c, "type mismatch: operands of two types");
+	return push_val(c, first == WE_T_BOT ? second : first);
+}
+
+static int check_select_t(struct checker *c)
+{
+	const we_valtype type = c->in->of.select;
+	int rc;
+
+	if (type == WE_T_BOT)
+		return invalid(c, "invalid result arity");
+	rc = pop_val(c, WE_T_I32);
+	if (rc == 0)
+		rc = pop_val(c, type);
+	if (rc == 0)
+		rc = pop_val(c, type);
+	return rc < 0 ? rc : push_val(c, type);
+}
+
+static int check_local_op(struct checker *c)
+{
+	const we_localidx idx = c->in->of.idx;
+	int rc = check_local(c, idx);
+
+	if (rc == 0 && c->in->op != WE_OP_LOCAL_GET)
+		rc = pop_val(c, local_type(c, idx));
+	if (rc == 0 && c->in->op != WE_OP_LOCAL_SET)
+		rc = push_val(c, local_type(c, idx));
+	return rc;
+}
+
+static int check_global_op(struct checker *c)
+{
+	const we_globalidx idx = c->in->of.idx;
+	const int rc = check_global(c, idx, c->is->n_globals);
+
+	if (rc < 0)
+		return rc;
+	if (c->in->op == WE_OP_GLOBAL_GET)
+		return push_val(c, c->is->globals[idx].type.val);
+	if (!c->is->globals[idx].type.mut)
+		return invalid(c, "immutable global %u", idx);
+	return pop_val(c, c->is->globals[idx].type.val);
+}
+
+// Operands in the order of the stack, the top last; then the result.
+static int check_table_op(struct checker *c)
+{
+	const we_tableidx idx = c->in->of.idx;
+	const int rc = check_table(c, idx);
+	we_valtype elem;
+	we_valtype address;
+
+	if (rc < 0)
+		return rc;
+	elem = c->is->tables[idx].type.elem;
+	address = table_address(c, idx);
+	switch (c->in->op) {
+	case WE_OP_TABLE_GET: {
+		const int popped = pop_val(c, address);
+
+		return popped < 0 ? popped : push_val(c, elem);
+	}
+	case WE_OP_TABLE_SET:
+		return pop_vals(c, (const we_valtype[]){address, elem}, 2);
+	case WE_OP_TABLE_SIZE:
+		return push_val(c, address);
+	case WE_OP_TABLE_GROW: {
+		const int popped = pop_vals(c, (const we_valtype[]){elem, address}, 2);
+
+		return popped < 0 ? popped : push_val(c, address);
+	}
+	default:
+		assert(c->in->op == WE_OP_TABLE_FILL);
+		return pop_vals(c, (const we_valtype[]){address, elem, address}, 3);
+	}
+}
+
+static int check_elem_matches(const struct checker *c, we_valtype elem, we_tableidx table)
+{
+	const we_valtype want = c->is->tables[table].type.elem;
+	char have_text[32];
+	char want_text[32];
+
+	if (we_valtype_matches(elem, want))
+		return 0;
+	return invalid(c, "type mismatch: elements of %s for a table of %s",
+		we_valtype_print(elem, have_text, sizeof(have_text)),
+		we_valtype_print(want, want_text, sizeof(want_text)));
+}
+
+static int check_table_init(struct checker *c)
+{
+	const we_elemidx elem = c->in->of.pair.a;
+	const we_tableidx table = c->in->of.pair.b;
+	int rc = check_table(c, table);
+
+	if (rc == 0)
+		rc = check_elem(c, elem);
+	if (rc == 0)
+		rc = check_elem_matches(c, c->is->elems[elem].type, table);
+	if (rc < 0)
+		return rc;
+	return pop_vals(c, (const we_valtype[]){table_address(c, table), WE_T_I32, WE_T_I32}, 3);
+}
+
+// The length of a copy has the smaller of the two address types.
+static we_valtype smaller_address(we_valtype a, we_valtype b)
+{
+	return a == WE_T_I32 || b == WE_T_I32 ? WE_T_I32 : WE_T_I64;
+}
+
+static int check_table_copy(struct checker *c)
+{
+	const we_tableidx dst = c->in->of.pair.a;
+	const we_tableidx src = c->in->of.pair.b;
+	we_valtype d;
+	we_valtype s;
+	int rc = check_table(c, dst);
+
+	if (rc == 0)
+		rc = check_table(c, src);
+	if (rc == 0)
+		rc = check_elem_matches(c, c->is->tables[src].type.elem, dst);
+	if (rc < 0)
+		return rc;
+	d = table_address(c, dst);
+	s = table_address(c, src);
+	return pop_vals(c, (const we_valtype[]){d, s, smaller_address(d, s)}, 3);
+}
+
+static int check_memory_copy(struct checker *c)
+{
+	const we_memidx dst = c->in->of.pair.a;
+	const we_memidx src = c->in->of.pair.b;
+	we_valtype d;
+	we_valtype s;
+	int rc = check_memory(c, dst);
+
+	if (rc == 0)
+		rc = check_memory(c, src);
+	if (rc < 0)
+		return rc;
+	d = memory_address(c, dst);
+	s = memory_address(c, src);
+	return pop_vals(c, (const we_valtype[]){d, s, smaller_address(d, s)}, 3);
+}
+
+static int check_ref_func(struct checker *c)
+{
+	const we_funcidx idx = c->in->of.idx;
+	const int rc = check_func(c, idx);
+
+	if (rc < 0)
+		return rc;
+	if (!c->is->funcs[idx].is_declared)
+		return invalid(c, "undeclared function reference %u", idx);
+	return push_val(c, WE_T_REF | WE_HEAP_FUNC);
+}
+
+static int check_ref_is_null(struct checker *c)
+{
+	char have[32];
+	we_valtype actual;
+	const int rc = pop_any(c, WE_T_FUNCREF, &actual);
+
+	if (rc < 0)
+		return rc;
+	if (actual != WE_T_BOT && !we_valtype_is_ref(actual))
+		return invalid(c, "type mismatch: expected a reference, found %s",
+			we_valtype_print(actual, have, sizeof(have)));
+	return push_val(c, WE_T_I32);
+}
+
+// ---- instructions with a row that says it all ---------------------------------------------------
+
+static int check_memarg(const struct checker *c, const struct we_memarg *arg)
+{
+	const int rc = check_memory(c, arg->mem);
+
+	if (rc < 0)
+		return rc;
+	if (arg->align >= 32 || (1u << arg->align) > we_op_width(c->in->op))
+		return invalid(c, "alignment must not be larger than natural: 2^%u", arg->align);
+	if (!c->is->mems[arg->mem].type.limits.is_64 && arg->offset > UINT32_MAX)
+		return invalid(c, "offset out of range: %llu", (unsigned long long)arg->offset);
+	return 0;
+}
+
+static int check_lane(const struct checker *c, uint8_t lane)
+{
+	return lane < 16 / we_op_width(c->in->op) ? 0 : invalid(c, "invalid lane index %u", lane);
+}
+
+static int check_shuffle(const struct checker *c)
+{
+	for (uint32_t i = 0; i < 16; i++) {
+		if (c->in->of.v128[i] >= 32)
+			return invalid(c, "invalid lane index %u", c->in->of.v128[i]);
+	}
+	return 0;
+}
+
+// The immediates of a row that says it all; *ret_mem is the memory that its 'a' operands address.
+static int check_immediates(const struct checker *c, we_memidx *ret_mem)
+{
+	const struct we_instr *in = c->in;
+	int rc;
+
+	*ret_mem = 0;
+	switch ((enum we_imm)we_op_info[in->op].imm) {
+	case WE_IMM_MEMARG:
+		*ret_mem = in->of.mem.arg.mem;
+		return check_memarg(c, &in->of.mem.arg);
+	case WE_IMM_MEMARG_LANE:
+		*ret_mem = in->of.mem.arg.mem;
+		rc = check_memarg(c, &in->of.mem.arg);
+		return rc < 0 ? rc : check_lane(c, in->of.mem.lane);
+	case WE_IMM_MEMORY:
+		*ret_mem = in->of.idx;
+		return check_memory(c, in->of.idx);
+	case WE_IMM_DATA_MEM:
+		*ret_mem = in->of.pair.b;
+		rc = check_memory(c, in->of.pair.b);
+		return rc < 0 ? rc : check_data(c, in->of.pair.a);
+	case WE_IMM_DATA:
+		return check_data(c, in->of.idx);
+	case WE_IMM_ELEM:
+		return check_elem(c, in->of.idx);
+	case WE_IMM_LANE:
+		return check_lane(c, in->of.lane);
+	case WE_IMM_SHUFFLE:
+		return check_shuffle(c);
+	default: // constants, and none
+		return 0;
+	}
+}
+
+static we_valtype letter_type(const struct checker *c, char letter, we_memidx mem)
+{
+	switch (letter) {
+	case 'i':
+		return WE_T_I32;
+	case 'l':
+		return WE_T_I64;
+	case 'f':
+		return WE_T_F32;
+	case 'd':
+		return WE_T_F64;
+	case 'v':
+		return WE_T_V128;
+	default:
+		assert(letter == 'a');
+		return memory_address(c, mem);
+	}
+}
+
+static int check_row(struct checker *c)
+{
+	const struct we_op_info *info = &we_op_info[c->in->op];
+	we_valtype types[4];
+	we_memidx mem;
+	uint32_t n = 0;
+	int rc = check_immediates(c, &mem);
+
+	if (rc < 0)
+		return rc;
+	for (const char *p = info->params; *p != '\0'; p++)
+		types[n++] = letter_type(c, *p, mem);
+	rc = pop_vals(c, types, n);
+	for (const char *p = info->results; rc == 0 && *p != '\0'; p++)
+		rc = push_val(c, letter_type(c, *p, mem));
+	return rc;
+}
+
+static int check_own_rule(struct checker *c)
+{
+	const struct we_instr *in = c->in;
+
+	switch (in->op) {
+	case WE_OP_UNREACHABLE:
+		set_unreachable(c);
+		return 0;
+	case WE_OP_BLOCK:
+	case WE_OP_LOOP:
+	case WE_OP_IF:
+		return check_block(c);
+	case WE_OP_ELSE:
+		return check_else(c);
+	case WE_OP_END:
+		return check_end(c);
+	case WE_OP_BR:
+		return check_br(c, in->of.idx);
+	case WE_OP_BR_IF:
+		return check_br_if(c);
+	case WE_OP_BR_TABLE:
+		return check_br_table(c);
+	case WE_OP_RETURN:
+		return check_br(c, (we_labelidx)c->ctrls->len - 1);
+	case WE_OP_CALL:
+	case WE_OP_CALL_INDIRECT:
+	case WE_OP_RETURN_CALL:
+	case WE_OP_RETURN_CALL_INDIRECT:
+		return check_call_of(c);
+	case WE_OP_DROP: {
+		we_valtype dropped;
+
+		return pop_any(c, WE_T_BOT, &dropped);
+	}
+	case WE_OP_SELECT:
+		return check_select(c);
+	case WE_OP_SELECT_T:
+		return check_select_t(c);
+	case WE_OP_LOCAL_GET:
+	case WE_OP_LOCAL_SET:
+	case WE_OP_LOCAL_TEE:
+		return check_local_op(c);
+	case WE_OP_GLOBAL_GET:
+	case WE_OP_GLOBAL_SET:
+		return check_global_op(c);
+	case WE_OP_TABLE_GET:
+	case WE_OP_TABLE_SET:
+	case WE_OP_TABLE_SIZE:
+	case WE_OP_TABLE_GROW:
+	case WE_OP_TABLE_FILL:
+		return check_table_op(c);
+	case WE_OP_TABLE_INIT:
+		return check_table_init(c);
+	case WE_OP_TABLE_COPY:
+		return check_table_copy(c);
+	case WE_OP_MEMORY_COPY:
+		return check_memory_copy(c);
+	case WE_OP_REF_NULL:
+		return push_val(c, in->of.heap);
+	case WE_OP_REF_IS_NULL:
+		return check_ref_is_null(c);
+	case WE_OP_REF_FUNC:
+		return check_ref_func(c);
+	default: // a feature that is not built, which the decoder has refused
+		return we_error_set(c->err, WE_E_UNSUPPORTED, c->module->file_offset + in->at, "%s",
+			we_op_info[in->op].mnemonic);
+	}
+}
+
+static int check_instr(struct checker *c)
+{
+	const struct we_op_info *info = &we_op_info[c->in->op];
+
+	return info->params[0] == '*' || info->results[0] == '*' ? check_own_rule(c) : check_row(c);
+}
+
+// Check the instructions of a sequence whose outermost frame is already open.
+static int check_sequence(struct checker *c, struct we_span span)
+{
+	struct we_instr in;
+	struct we_reader r;
+	int rc = 0;
+
+	we_module_reader(c->module, span, &r, c->err);
+	c->in = &in;
+	while (rc == 0 && c->ctrls->len > 0) {
+		rc = we_instr_read(&r, &in);
+		if (rc == 0)
+			rc = check_instr(c);
+	}
+	return rc;
+}
+
+static struct checker start_checker(const struct we_module *module, we_funcidx func,
+	struct we_body_scratch *scratch, struct we_error *err)
+{
+	static const struct we_instr before = {.op = WE_OP_NONE};
+
+	scratch->vals.len = 0;
+	scratch->ctrls.len = 0;
+	return (struct checker){.module = module,
+		.is = &module->is,
+		.scratch = scratch,
+		.vals = &scratch->vals,
+		.ctrls = &scratch->ctrls,
+		.err = err,
+		.in = &before,
+		.func = func};
+}
+
+static int expand_locals(struct checker *c, const struct we_func_def *func)
+{
+	struct we_vec *locals = &c->scratch->locals;
+	we_valtype *types;
+
+	locals->len = 0;
+	if (we_vec_reserve(locals, func->n_locals, sizeof(*types)) < 0)
+		return no_memory(c);
+	types = locals->data;
+	for (uint32_t i = 0; i < func->type->n_params; i++)
+		types[locals->len++] = we_functype_params(func->type)[i];
+	for (uint32_t k = 0; k < func->n_runs; k++) {
+		for (uint32_t i = 0; i < func->runs[k].n; i++)
+			types[locals->len++] = func->runs[k].type;
+	}
+	c->n_locals = func->n_locals;
+	return 0;
+}
+
+int we_body_validate(const struct we_module *module, we_funcidx func,
+	struct we_body_scratch *scratch, struct we_error *err)
+{
+	const struct we_func_def *def = &module->is.funcs[func];
+	const struct we_blocktype block = {.kind = WE_BLOCK_TYPE, .type = def->type_idx};
+	struct checker c = start_checker(module, func, scratch, err);
+	int rc = expand_locals(&c, def);
+
+	if (rc == 0)
+		rc = push_ctrl(&c, WE_OP_NONE, &block);
+	return rc < 0 ? rc : check_sequence(&c, def->body);
+}
+
+// What a constant expression may not do, and the functions that it declares. Spec: core "Constant Expressions".
+static int check_const_instr(
+	struct we_module *module, struct checker *c, const struct we_instr *in, uint32_t n_globals)
+{
+	int rc;
+
+	c->in = in;
+	if (!(we_op_info[in->op].flags & WE_OP_FLAG_CONST))
+		return invalid(c, "constant expression required");
+	if (in->op == WE_OP_GLOBAL_GET) {
+		rc = check_global(c, in->of.idx, n_globals);
+		if (rc < 0)
+			return rc;
+		if (module->is.globals[in->of.idx].type.mut)
+			return invalid(c, "constant expression required: global %u is mutable",
+				in->of.idx);
+	}
+	if (in->op == WE_OP_REF_FUNC) {
+		rc = check_func(c, in->of.idx);
+		if (rc < 0)
+			return rc;
+		module->is.funcs[in->of.idx].is_declared = true;
+	}
+	return 0;
+}
+
+int we_const_validate(struct we_module *module, const struct we_const_expr *expr, we_valtype type,
+	uint32_t n_globals, struct we_body_scratch *scratch, struct we_error *err)
+{
+	const struct we_blocktype block = {.kind = WE_BLOCK_VAL, .val = type};
+	struct checker c = start_checker(module, WE_NO_FUNC, scratch, err);
+	struct we_instr in = {.op = WE_OP_NONE};
+	struct we_reader r;
+	int rc = 0;
+
+	we_module_reader(module, expr->body, &r, err);
+	while (rc == 0 && !we_reader_at_end(&r)) {
+		rc = we_instr_read(&r, &in);
+		if (rc == 0)
+			rc = check_const_instr(module, &c, &in, n_globals);
+	}
+	if (rc == 0)
+		rc = push_ctrl(&c, WE_OP_NONE, &block);
+	return rc < 0 ? rc : check_sequence(&c, expr->body);
+}
