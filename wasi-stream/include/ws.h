@@ -112,6 +112,7 @@ WE_PUBLIC WE_MUST_USE int ws_program_create(struct we_engine *engine, const char
 	struct we_bytes bytes, struct ws_program **ret_program, struct we_error *err);
 WE_PUBLIC struct ws_program *ws_program_ref(struct ws_program *program);
 WE_PUBLIC void ws_program_unref(struct ws_program *program); // NULL is fine
+WE_PUBLIC const char *ws_program_name(const struct ws_program *program);
 WE_PUBLIC const struct cm_component *ws_program_component(const struct ws_program *program);
 // Does it import weir:packet/setup? Without it an operator's view is an error.
 WE_PUBLIC bool ws_program_has_setup(const struct ws_program *program);
