@@ -20,6 +20,7 @@ struct we_memory {
 	uint64_t size_bytes; // a multiple of the page size; what guests may touch
 	uint64_t committed_bytes;
 	uint64_t reserved_bytes; // address space from base on, guard not included
+	uint64_t mapped_bytes;   // guards included
 	uint64_t max_pages;      // growth ends here: the smaller of type and store limit
 	struct we_memtype type;  // limits.min is that of the declaration
 	struct we_store *store;
@@ -141,6 +142,19 @@ static inline bool we_store_is_interrupted(const struct we_store *store)
 		0);
 }
 
+// ---- making things inside a store: each goes to the head of the store's list ----------------------
+
+WE_MUST_USE int we_memory_new(struct we_store *store, const struct we_memtype *type,
+	struct we_memory **ret_memory, struct we_error *err);
+WE_MUST_USE int we_table_new(struct we_store *store, const struct we_tabletype *type,
+	struct we_table **ret_table, struct we_error *err);
+WE_MUST_USE int we_global_new(struct we_store *store, const struct we_globaltype *type,
+	const uint64_t cell[2], struct we_global **ret_global, struct we_error *err);
+// Take the newest one back; it is not in use.
+void we_memory_delete_newest(struct we_store *store);
+void we_table_delete_newest(struct we_store *store);
+void we_global_delete_newest(struct we_store *store);
+
 // Note a frame of the trap that now unwinds, innermost first; more than WE_BACKTRACE_FRAMES are dropped.
 void we_store_add_frame(
 	struct we_store *store, const struct we_module *module, we_funcidx func, uint32_t at);
@@ -161,3 +175,6 @@ enum we_trap we_table_fill(struct we_table *table, uint64_t i, void *ref, uint64
 void we_elem_drop(struct we_instance *inst, we_elemidx elem);
 // Returns: the old size in elements, or UINT64_MAX when it cannot grow.
 uint64_t we_table_grow(struct we_table *table, uint64_t delta, void *ref);
+
+// The memory of an instance that has none: size 0.
+extern struct we_memory we_memory_none;

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_func: calls from the host, and functions of the host.
+//
+// Module path 4/7. Thread: the store's worker. Spec: core "Invocation".
+#include <stdlib.h>
+
+#include "runtime.h"
+#include "tier.h"
+
+int we_func_create_host(struct we_store *store, const struct we_functype *type, we_host_fn fn,
+	void *env, struct we_func **ret_func, struct we_error *err)
+{
+	struct we_func *func = calloc(1, sizeof(*func));
+
+	if (func == NULL)
+		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a host function");
+	func->kind = WE_FUNC_HOST;
+	func->type = type;
+	func->store = store;
+	func->host = fn;
+	func->env = env;
+	func->next = store->host_funcs;
+	store->host_funcs = func;
+	*ret_func = func;
+	return 0;
+}
+
+const struct we_functype *we_func_type(const struct we_func *func)
+{
+	return func->type;
+}
+
+int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
+{
+	struct we_store *store = func->store;
+	uint64_t entry;
+	int rc;
+
+	if (func->kind == WE_FUNC_HOST)
+		return func->host(func->env, slots, err);
+	store->n_frames = 0;
+	entry = atomic_load_explicit(&store->entry, memory_order_relaxed);
+	if (entry != 0) // a host function calls back: still the same entry
+		return store->tier->call(func, slots, err);
+	atomic_store_explicit(&store->entry, ++store->n_entries, memory_order_relaxed);
+	rc = store->tier->call(func, slots, err);
+	atomic_store_explicit(&store->entry, 0, memory_order_relaxed);
+	return rc;
+}

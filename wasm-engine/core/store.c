@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_store: creation and destruction, backtraces, deadlines.
+//
+// Module path 4/7. Owns: all that lives in it. Thread: the worker; we_store_entry and we_store_interrupt: any.
+// Spec: core "Store".
+#include <stdlib.h>
+
+#include "engine.h"
+#include "instance.h"
+#include "runtime.h"
+#include "tier.h"
+
+static uint64_t or_default(uint64_t value, uint64_t otherwise)
+{
+	return value != 0 ? value : otherwise;
+}
+
+static void fill_limits(struct we_store_limits *ret, const struct we_store_limits *asked)
+{
+	static const struct we_store_limits none;
+	const struct we_store_limits *from = asked != NULL ? asked : &none;
+
+	ret->memory_pages = or_default(from->memory_pages, WE_DEFAULT_MEMORY_PAGES);
+	ret->memory_pages_precommit = from->memory_pages_precommit;
+	ret->total_memory_pages =
+		or_default(from->total_memory_pages, WE_DEFAULT_TOTAL_MEMORY_PAGES);
+	ret->table_elements = or_default(from->table_elements, WE_DEFAULT_TABLE_ELEMENTS);
+	ret->instances = (uint32_t)or_default(from->instances, WE_DEFAULT_INSTANCES);
+	ret->stack_bytes = (uint32_t)or_default(from->stack_bytes, WE_DEFAULT_STACK_BYTES);
+	ret->call_depth = (uint32_t)or_default(from->call_depth, WE_DEFAULT_CALL_DEPTH);
+}
+
+int we_store_create(struct we_engine *engine, const struct we_store_limits *limits,
+	struct we_store **ret_store, struct we_error *err)
+{
+	struct we_store *store = aligned_alloc(alignof(struct we_store), sizeof(*store));
+	size_t n_slots;
+
+	if (store == NULL)
+		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a store");
+	*store = (struct we_store){.interrupt = UINT64_MAX, .tier = engine->tier, .engine = engine};
+	fill_limits(&store->limits, limits);
+	n_slots = store->limits.stack_bytes / sizeof(uint64_t);
+	store->calls.stack = calloc(n_slots + 1, sizeof(uint64_t));
+	if (store->calls.stack == NULL) {
+		free(store);
+		return we_error_set(
+			err, WE_E_NOMEM, 0, "no memory for a stack of %zu slots", n_slots);
+	}
+	store->calls.sp = store->calls.stack;
+	store->calls.stack_end = store->calls.stack + n_slots;
+	store->calls.max_depth = store->limits.call_depth;
+	*ret_store = store;
+	return 0;
+}
+
+void we_store_destroy(struct we_store *store)
+{
+	if (store == NULL)
+		return;
+	while (store->instances != NULL)
+		we_instance_delete_newest(store);
+	while (store->memories != NULL)
+		we_memory_delete_newest(store);
+	while (store->tables != NULL)
+		we_table_delete_newest(store);
+	while (store->globals != NULL)
+		we_global_delete_newest(store);
+	while (store->host_funcs != NULL) {
+		struct we_func *next = store->host_funcs->next;
+
+		free(store->host_funcs);
+		store->host_funcs = next;
+	}
+	free(store->calls.stack);
+	free(store);
+}
+
+struct we_engine *we_store_engine(const struct we_store *store)
+{
+	return store->engine;
+}
+
+uint64_t we_store_memory_bytes(const struct we_store *store)
+{
+	return store->total_pages * WE_PAGE_BYTES;
+}
+
+void we_store_add_frame(
+	struct we_store *store, const struct we_module *module, we_funcidx func, uint32_t at)
+{
+	if (store->n_frames < WE_BACKTRACE_FRAMES)
+		store->frames[store->n_frames++] = (struct we_trap_frame){module, func, at};
+}
+
+uint32_t we_store_backtrace(const struct we_store *store, struct we_frame *frames, uint32_t cap)
+{
+	const uint32_t n = store->n_frames < cap ? store->n_frames : cap;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct we_trap_frame *from = &store->frames[i];
+
+		frames[i] = (struct we_frame){.module = from->module,
+			.func = from->func,
+			.offset = from->module->file_offset + from->at,
+			.name = from->module->is.funcs[from->func].name};
+	}
+	return n;
+}
+
+uint64_t we_store_entry(const struct we_store *store)
+{
+	return atomic_load_explicit(&store->entry, memory_order_relaxed);
+}
+
+void we_store_interrupt(struct we_store *store, uint64_t entry)
+{
+	if (entry != 0)
+		atomic_store_explicit(&store->interrupt, entry, memory_order_relaxed);
+}
