@@ -15,6 +15,7 @@
 #define DP_QUEUES_MAX  16 // per port and direction
 #define DP_CHAIN_MAX   16 // filters in a chain
 #define DP_NO_INDEX    UINT16_MAX
+#define DP_LCORE_ANY   UINT32_MAX // any processor that the process may use
 
 // Where in the configuration file a thing was said, for messages that come late (a missing device).
 struct dp_place {
@@ -55,7 +56,7 @@ struct dp_queue_ref {
 };
 
 struct dp_worker_config {
-	uint32_t lcore; // EAL lcore id
+	uint32_t lcore; // processor it runs on, or DP_LCORE_ANY
 	enum dp_idle idle;
 	const struct dp_queue_ref *queues; // [n_queues]; from the file, or from dp_queue_map
 	uint32_t n_queues;

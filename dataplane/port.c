@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// dp_port: a DPDK device.
+//
+// Data path 1/7 and 7/7: eth_rx and eth_tx.
+#include "port.h"
+
+#include "eal.h"
+#include "log.h"
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	VLAN_TAGS_BYTES = 8,     // two tags
+	DRAIN_PACKETS = 1 << 16, // at most, per queue: net_null never runs dry
+};
+
+static uint16_t eth_rx(void *ctx, struct rte_mbuf **ret_mbufs, uint16_t n)
+{
+	const struct dp_eth_queue *q = ctx;
+
+	return rte_eth_rx_burst(q->port_id, q->queue_id, ret_mbufs, n);
+}
+
+static uint16_t eth_tx(void *ctx, struct rte_mbuf **mbufs, uint16_t n)
+{
+	const struct dp_eth_queue *q = ctx;
+
+	return rte_eth_tx_burst(q->port_id, q->queue_id, mbufs, n);
+}
+
+// For ports that insert VLAN tags: some drivers do so when asked to prepare only.
+static uint16_t eth_tx_prepared(void *ctx, struct rte_mbuf **mbufs, uint16_t n)
+{
+	const struct dp_eth_queue *q = ctx;
+	const uint16_t n_ready = rte_eth_tx_prepare(q->port_id, q->queue_id, mbufs, n);
+
+	return rte_eth_tx_burst(q->port_id, q->queue_id, mbufs, n_ready);
+}
+
+// What DPDK's return code means and what the driver said, as one failure.
+static int refuse(struct we_error *err, const char *what, int rc)
+{
+	const char *said = dp_eal_error();
+
+	return we_error_set(err, WE_E_HOST, 0, "%s: %s%s%s", what, rte_strerror(rc < 0 ? -rc : rc),
+		said[0] ? ": " : "", said);
+}
+
+int dp_port_rank(const struct dp_port_config *config)
+{
+	if (!config->device)
+		return 1;
+	if (strncmp(config->device, "net_vhost", 9) == 0 ||
+		strncmp(config->device, "eth_vhost", 9) == 0)
+		return 0;
+	return strncmp(config->device, "net_virtio_user", 15) == 0 ||
+			       strncmp(config->device, "virtio_user", 11) == 0
+		       ? DP_PORT_RANK_LAST
+		       : 1;
+}
+
+static int probe(struct dp_port *port, struct we_error *err)
+{
+	const char *device = port->config->device;
+	char name[RTE_ETH_NAME_MAX_LEN];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	if (rte_eth_dev_get_port_by_name(name, &port->id) == 0)
+		return 0;
+	const int rc = rte_dev_probe(device);
+	if (rc < 0)
+		return refuse(err, device, rc);
+	if (rte_eth_dev_get_port_by_name(name, &port->id) < 0)
+		return we_error_set(err, WE_E_HOST, 0, "%s: no Ethernet device", device);
+	port->is_probed_here = true;
+	return 0;
+}
+
+static int configure(const struct dp_port *port, const struct rte_eth_dev_info *info,
+	uint64_t tx_offloads, struct we_error *err)
+{
+	const struct dp_port_config *config = port->config;
+	struct rte_eth_conf conf = {
+		.rxmode.mtu = config->mtu,
+		.txmode.offloads = tx_offloads,
+	};
+
+	if (config->n_queues > info->max_rx_queues || config->n_queues > info->max_tx_queues)
+		return we_error_set(err, WE_E_INVALID, 0,
+			"%u queues, but the device has %u to receive and %u to send",
+			config->n_queues, info->max_rx_queues, info->max_tx_queues);
+	if (config->n_queues > 1 && info->flow_type_rss_offloads) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			info->flow_type_rss_offloads &
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+		conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+	}
+	conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	const int rc = rte_eth_dev_configure(port->id, config->n_queues, config->n_queues, &conf);
+	return rc < 0 ? refuse(err, "configuring it", rc) : 0;
+}
+
+static int set_up_queues(
+	const struct dp_port *port, struct rte_mempool *const *pools, struct we_error *err)
+{
+	const struct dp_port_config *config = port->config;
+	const unsigned socket = (unsigned)rte_eth_dev_socket_id(port->id);
+	uint16_t n_rx = config->n_rx_desc;
+	uint16_t n_tx = config->n_tx_desc;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &n_rx, &n_tx);
+
+	if (rc < 0)
+		return refuse(err, "descriptors", rc);
+	for (uint16_t q = 0; q < config->n_queues; q++) {
+		if ((rc = rte_eth_rx_queue_setup(port->id, q, n_rx, socket, NULL, pools[q])) < 0)
+			return refuse(err, "receive queue", rc);
+		if ((rc = rte_eth_tx_queue_setup(port->id, q, n_tx, socket, NULL)) < 0)
+			return refuse(err, "transmit queue", rc);
+	}
+	return 0;
+}
+
+// Many drivers can do only some of this; what was asked for and cannot be had is an error.
+static int set_properties(const struct dp_port *port, struct we_error *err)
+{
+	const struct dp_port_config *config = port->config;
+	struct rte_ether_addr mac;
+	int rc;
+
+	if (config->mtu != 0 && (rc = rte_eth_dev_set_mtu(port->id, config->mtu)) < 0 &&
+		rc != -ENOTSUP)
+		return refuse(err, "mtu", rc);
+	if (config->has_mac) {
+		memcpy(mac.addr_bytes, config->mac, sizeof(mac.addr_bytes));
+		if ((rc = rte_eth_dev_default_mac_addr_set(port->id, &mac)) < 0)
+			return refuse(err, "mac", rc);
+	}
+	return 0;
+}
+
+static void fill_io(struct dp_port *port, const struct rte_eth_dev_info *info, uint64_t tx_offloads,
+	struct dp_port_io *io)
+{
+	const uint32_t overhead = RTE_ETHER_HDR_LEN + VLAN_TAGS_BYTES;
+	uint16_t mtu = RTE_ETHER_MTU;
+
+	rte_eth_dev_get_mtu(port->id, &mtu);
+	*io = (struct dp_port_io){
+		.view_full = mtu + overhead < WS_VIEW_MAX ? mtu + overhead : WS_VIEW_MAX,
+		.max_tx_len =
+			port->config->mtu ? port->config->mtu + overhead : info->max_rx_pktlen,
+		// net_pcap alone sets time stamps, in microseconds of Unix time. The time stamps of
+		// NICs count by a clock of their own.
+		.tstamp_unit_ns = strcmp(info->driver_name, "net_pcap") == 0 ? 1000 : 0,
+		.can_insert_vlan = tx_offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT,
+		.can_send_segments = tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
+	};
+	for (uint16_t q = 0; q < port->config->n_queues; q++) {
+		port->queues[q] = (struct dp_eth_queue){.port_id = port->id, .queue_id = q};
+		io->rx[q] = (struct dp_rx){.burst = eth_rx, .ctx = &port->queues[q]};
+		io->tx[q] = (struct dp_tx){.burst = io->can_insert_vlan ? eth_tx_prepared : eth_tx,
+			.ctx = &port->queues[q]};
+	}
+}
+
+int dp_port_open(struct dp_port *port, const struct dp_port_config *config,
+	struct rte_mempool *const *pools, struct dp_port_io *ret_io, struct we_error *err)
+{
+	struct rte_eth_dev_info info;
+	int rc;
+
+	*port = (struct dp_port){.config = config};
+	dp_eal_clear_error();
+	if ((rc = probe(port, err)))
+		return rc;
+	port->is_open = true;
+	if ((rc = rte_eth_dev_info_get(port->id, &info)) < 0)
+		return refuse(err, "device information", rc);
+	const uint64_t tx_offloads = info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
+								    RTE_ETH_TX_OFFLOAD_VLAN_INSERT);
+	if ((rc = configure(port, &info, tx_offloads, err)) ||
+		(rc = set_up_queues(port, pools, err)) || (rc = set_properties(port, err)))
+		return rc;
+	fill_io(port, &info, tx_offloads, ret_io);
+	return 0;
+}
+
+int dp_port_start(struct dp_port *port, struct we_error *err)
+{
+	dp_eal_clear_error();
+	const int rc = rte_eth_dev_start(port->id);
+	if (rc < 0)
+		return refuse(err, "starting it", rc);
+	port->is_started = true;
+	if (port->config->promiscuous && rte_eth_promiscuous_enable(port->id) < 0)
+		dp_log_warn("port %s: the device has no promiscuous mode", port->config->name);
+	dp_port_watch_link(port);
+	return 0;
+}
+
+// What still waits in the rings of a net_ring port would be lost with the port.
+static void drain(const struct dp_port *port)
+{
+	struct rte_mbuf *mbufs[WS_BURST_MAX];
+
+	for (uint16_t q = 0; q < port->config->n_queues; q++) {
+		for (uint32_t n_freed = 0; n_freed < DRAIN_PACKETS;) {
+			const uint16_t n = rte_eth_rx_burst(port->id, q, mbufs, WS_BURST_MAX);
+
+			if (n == 0)
+				break;
+			rte_pktmbuf_free_bulk(mbufs, n);
+			n_freed += n;
+		}
+	}
+}
+
+void dp_port_close(struct dp_port *port)
+{
+	struct rte_eth_dev_info info = {0};
+
+	if (!port->is_open)
+		return;
+	rte_eth_dev_info_get(port->id, &info);
+	if (port->is_started) {
+		drain(port);
+		rte_eth_dev_stop(port->id);
+	}
+	if (port->is_probed_here) {
+		rte_eth_dev_close(port->id);
+		if (info.device)
+			rte_dev_remove(info.device);
+	}
+	*port = (struct dp_port){.config = port->config};
+}
+
+void dp_port_watch_link(struct dp_port *port)
+{
+	struct rte_eth_link link = {0};
+
+	if (rte_eth_link_get_nowait(port->id, &link) < 0)
+		return;
+	const bool up = link.link_status == RTE_ETH_LINK_UP;
+	if (up == port->link_up)
+		return;
+	port->link_up = up;
+	__atomic_add_fetch(&port->link_changes, 1, __ATOMIC_RELAXED);
+	dp_log_info("port %s: link %s", port->config->name, up ? "up" : "down");
+}
+
+void dp_port_info(const struct dp_port *port, struct dp_port_stats *ret_stats)
+{
+	struct rte_eth_link link = {0};
+	struct rte_ether_addr mac = {0};
+	uint16_t mtu = 0;
+
+	if (!port->is_open)
+		return;
+	rte_eth_link_get_nowait(port->id, &link);
+	rte_eth_macaddr_get(port->id, &mac);
+	rte_eth_dev_get_mtu(port->id, &mtu);
+	ret_stats->link_up = link.link_status == RTE_ETH_LINK_UP;
+	ret_stats->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+	ret_stats->link_changes = __atomic_load_n(&port->link_changes, __ATOMIC_RELAXED);
+	ret_stats->mtu = mtu;
+	memcpy(ret_stats->mac, mac.addr_bytes, sizeof(mac.addr_bytes));
+}
