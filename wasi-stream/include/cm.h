@@ -159,7 +159,8 @@ struct cm_limits {
 	struct we_store_limits core;
 	uint32_t handles;     // per component instance: waitables, sets, resources
 	uint32_t tasks;       // tasks and subtasks at one time
-	uint64_t value_bytes; // of one lifted or lowered call, in host memory
+	uint32_t turns;       // callbacks in one cm_store_run
+	uint64_t value_bytes; // of the values of calls under way, in host memory
 };
 
 WE_PUBLIC WE_MUST_USE int cm_store_create(struct we_engine *engine, const struct cm_limits *limits,
@@ -201,8 +202,12 @@ WE_PUBLIC WE_MUST_USE int cm_func_start(struct cm_func *func, const struct cm_va
 	struct we_error *err);
 WE_PUBLIC WE_MUST_USE int cm_task_cancel(struct cm_task *task, struct we_error *err);
 // Deliver events and run what became ready, until nothing is ready. No allocation, no syscall on the
-// way of streams. Spec: CanonicalABI.md "Store.tick".
-// Returns: 0 (idle); TRAP, EXHAUSTED, UNSUPPORTED.
+// way of streams. Not inside a host function. Spec: CanonicalABI.md "Store.tick".
+// Returns: 0 (idle); CM_MORE: limits.turns is used up and something is still ready (a guest that yields
+// for ever must not keep the worker); TRAP, EXHAUSTED, UNSUPPORTED.
+enum {
+	CM_MORE = 1
+};
 WE_PUBLIC WE_MUST_USE int cm_store_run(struct cm_store *store, struct we_error *err);
 // Host calls (cm_call_defer) that guests still wait for: 0, and no host stream end that will move, means
 // that nothing is left that could wake a waiting guest.
@@ -232,7 +237,8 @@ WE_PUBLIC WE_MUST_USE int cm_stream_create_source(struct cm_store *store,
 	const struct cm_stream_ops *ops, void *env, struct cm_stream **ret_stream,
 	struct we_error *err);
 // Become the reader of a stream<u8> that a guest gave away; a write already posted is offered at once.
-// Returns: 0; CM_OWN_SOURCE: it is a source of this host, handed back (its env in *ret_source_env); failures of copy.
+// Returns: 0; CM_OWN_SOURCE: it is a source of this host, handed back (its env in *ret_source_env): the
+// readable end is gone, and what is left is to cm_stream_close the source; failures of copy; INVALID for other elements.
 enum {
 	CM_OWN_SOURCE = 1
 };
@@ -244,18 +250,18 @@ WE_PUBLIC int cm_stream_posted(struct cm_stream *stream, uint8_t **ret_buf, uint
 // n elements of the posted buffer were filled or taken, 0 <= n <= posted (0 completes a probe): the guest's
 // event is set. The rest stays posted until the event is delivered. Needs: a posted buffer.
 WE_PUBLIC void cm_stream_progress(struct cm_stream *stream, uint32_t n);
-// Drop the host's end: the guest sees DROPPED. The pointer is dead after it.
+// Drop the host's end: the guest sees DROPPED. The pointer is dead after it; needed after ops.dropped too.
 WE_PUBLIC void cm_stream_close(struct cm_stream *stream);
 
 // ---- the host's end of a future -----------------------------------------------------------------
 
-// Called once with the value (borrowed for the call), or with NULL when it will never come because the
-// guest's end is gone.
+// Called once with the value (borrowed for the call). A guest cannot give its end up without writing, so
+// there is no call without value; after a failure, and after cm_store_destroy, there is none at all.
 typedef int (*cm_future_fn)(void *env, const struct cm_val *value, struct we_error *err);
 // Become the reader of a future that a guest gave away; a value already written arrives inside the call.
 WE_PUBLIC WE_MUST_USE int cm_future_attach(
 	struct cm_future *future, cm_future_fn fn, void *env, struct we_error *err);
-// Drop the host's readable end. The pointer is dead after it.
+// Drop the host's readable end. The pointer is dead after it; needed after the value too.
 WE_PUBLIC void cm_future_close(struct cm_future *future);
 
 #ifdef __cplusplus
