@@ -94,7 +94,7 @@ static inline int copy(const struct cm_builtin *b, enum cm_handle_kind kind, uin
 	const struct cm_cx cx = {.inst = b->inst, .opts = &b->opts};
 	int rc = get_end(b, kind, (uint32_t)slots[0], &end, err);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (end->state != CM_COPY_IDLE)
 		return blame_state(end, err);
@@ -161,7 +161,7 @@ static int cancel_copy(
 	struct cm_copy_end *end;
 	const int rc = get_end(b, kind, (uint32_t)slots[0], &end, err);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (end->state != CM_COPY_COPYING)
 		return cm_trap(err, CM_TRAP_NOT_COPYING);
@@ -202,7 +202,7 @@ static int drop(const struct cm_builtin *b, enum cm_handle_kind kind, const uint
 	struct cm_copy_end *end;
 	const int rc = get_end(b, kind, (uint32_t)slots[0], &end, err);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (kind == CM_HANDLE_FUTURE_WRITABLE && end->state != CM_COPY_DONE)
 		return cm_trap(err, CM_TRAP_FUTURE_UNWRITTEN);

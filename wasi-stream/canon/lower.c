@@ -157,11 +157,15 @@ int cm_store_val(const struct cm_cx *cx, const struct cm_val *val, const struct 
 
 static uint64_t sign_extended(const struct cm_type *type, uint64_t bits)
 {
+	int32_t wide;
+
 	if (type->kind == CM_TYPE_S8)
-		return (uint32_t)(int8_t)bits;
-	if (type->kind == CM_TYPE_S16)
-		return (uint32_t)(int16_t)bits;
-	return bits;
+		wide = (int8_t)bits;
+	else if (type->kind == CM_TYPE_S16)
+		wide = (int16_t)bits;
+	else
+		return bits;
+	return (uint32_t)wide;
 }
 
 static int lower_flat(const struct cm_cx *cx, const struct cm_val *val, const struct cm_type *type,

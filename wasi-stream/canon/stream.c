@@ -209,7 +209,7 @@ int cm_stream_create_source(struct cm_store *store, const struct cm_stream_ops *
 	struct cm_stream *stream;
 	const int rc = cm_stream_create(store, cm_type_primitive(CM_TYPE_U8), &stream, err);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	stream->ops = ops;
 	stream->env = env;
