@@ -142,14 +142,15 @@ extern uint8_t __heap_base; // the linker's: end of data and stack
 extern uint8_t __heap_end;  // end of the memory that the module declares
 
 enum {
-	WEIR_PAGE = 65536
+	WEIR_PAGE = 65536,
+	WEIR_PAGES_MAX = 65535,      // so that no address is 2^32
+	WEIR_ALLOC_MAX = 0x7fff0000, // bytes
 };
 
 // What weir_alloc has left: [top, end). 0 at first. Memory behind the declared end may be somebody else's.
 static uintptr_t weir_heap_top, weir_heap_end;
 
-// size bytes at a multiple of align (a power of two), zeroed by nobody but the fresh memory; there is no free.
-// NULL: the memory limit is reached.
+// size zeroed bytes at a multiple of align (a power of two); there is no free. NULL: the memory limit is reached.
 static void *weir_alloc(size_t size, size_t align)
 {
 	uintptr_t at;
@@ -160,19 +161,26 @@ static void *weir_alloc(size_t size, size_t align)
 	}
 	at = (weir_heap_top + align - 1) & ~(uintptr_t)(align - 1);
 	if (at > weir_heap_end || size > weir_heap_end - at) {
-		const size_t pages = size / WEIR_PAGE + 1;
-		const size_t old = __builtin_wasm_memory_grow(0, pages);
+		const size_t pages =
+			(size < WEIR_ALLOC_MAX ? size : WEIR_ALLOC_MAX) / WEIR_PAGE + 2;
+		const size_t old =
+			size < WEIR_ALLOC_MAX ? __builtin_wasm_memory_grow(0, pages) : SIZE_MAX;
 
-		if (old == SIZE_MAX)
+		if (old == SIZE_MAX || old + pages > WEIR_PAGES_MAX)
 			return NULL;
-		at = old * WEIR_PAGE;
-		if (at != weir_heap_end) // not behind what was left: that is given up
-			weir_heap_top = at;
+		if (old * WEIR_PAGE != weir_heap_end) // not behind what was left: that is given up
+			weir_heap_top = old * WEIR_PAGE;
 		at = (weir_heap_top + align - 1) & ~(uintptr_t)(align - 1);
 		weir_heap_end = (old + pages) * WEIR_PAGE;
 	}
 	weir_heap_top = at + size;
 	return (void *)at;
+}
+
+// Give back what the last weir_alloc gave, from end on; those bytes must still be zero.
+static inline void weir_trim(void *end)
+{
+	weir_heap_top = (uintptr_t)end;
 }
 
 // What `wasm-tools component new` lets the host allocate with; `weir wrap` brings its own.

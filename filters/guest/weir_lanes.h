@@ -30,9 +30,11 @@ static inline void weir_lanes_store(void *at, weir_u8x16 lanes)
 #include <wasm_simd128.h>
 
 // Lane i of the result is lane pick[i] of lanes; pick[i] < 16, or 128 and above for 0. Relaxed: what 16 to 127
-// give depends on the machine, so that one pshufb does it.
+// give depends on the machine, so that one pshufb does it. The empty asm keeps the compiler from making i8x16.shuffle of
+// a constant pick: that takes two vectors, so an interpreter does twice the work for it.
 static inline weir_u8x16 weir_lanes_gather(weir_u8x16 lanes, weir_u8x16 pick)
 {
+	__asm__("" : "+r"(pick));
 	return (weir_u8x16)wasm_i8x16_relaxed_swizzle((v128_t)lanes, (v128_t)pick);
 }
 

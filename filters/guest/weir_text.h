@@ -16,7 +16,13 @@ struct weir_str {
 
 static inline bool weir_str_equal(struct weir_str a, struct weir_str b)
 {
-	return a.len == b.len && __builtin_memcmp(a.ptr, b.ptr, a.len) == 0;
+	uint32_t i = 0;
+
+	if (a.len != b.len)
+		return false;
+	while (i < a.len && a.ptr[i] == b.ptr[i])
+		i++;
+	return i == a.len;
 }
 
 // A line being written into buf [cap]; what does not fit is cut.
