@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every kind of port carries packets through a filter, in one process and without hugepages.
+
+    port_kinds_test.py WEIR PASS.wasm
+
+The capture goes in at a net_pcap port, through the kind under test, and out at a net_pcap port: what comes out is what went in.
+"""
+import os
+import sys
+
+import pcapfile
+import rig
+import tap
+
+WEIR, PASS = sys.argv[1:3]
+DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "conf", "demo.pcap")
+
+# `near` sends what it gets from the capture; `far` receives it from its peer and hands it to the result.
+CONF = """
+eal: [--no-pci, --no-huge, --no-shconf, "-m", "256"]
+ports:
+  capture: {{device: "net_pcap0,rx_pcap={demo},tx_pcap=/dev/null", chain: through, to: near}}
+{ports}
+  result: {{device: "net_pcap1,rx_pcap={empty},tx_pcap={result}", promiscuous: true}}
+workers: [{{lcore: 0, idle: sleep}}]
+chains: {{through: [pass]}}
+filters: {{pass: {{file: "{filter}"}}}}
+"""
+PAIR = """  far: {{device: "{far}", chain: through, to: result}}
+  near: {{device: "{near}", to: far}}"""
+LOOP = """  near: {{device: "{near}", chain: through, to: result}}"""
+
+
+def frames(path):
+    return [rec.data for rec in pcapfile.read(path)[2]]
+
+
+def carry(ports, before=None, arrived=None, **names):
+    """Runs the configuration until the result has what the capture had; returns the final report."""
+    with rig.folder() as folder:
+        empty, result, conf = (os.path.join(folder, name) for name in ("empty.pcap", "result.pcap", "conf.yaml"))
+        pcapfile.write(empty, [])
+        text = CONF.format(ports=ports.format(folder=folder, **names), demo=DEMO, empty=empty, result=result,
+                           filter=os.path.abspath(PASS))
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write(text.format(folder=folder))
+        weir = rig.Weir(WEIR, conf, folder, f"kind{os.getpid()}")
+        try:
+            weir.wait_ready()
+            if before:
+                before()
+            wanted = len(frames(DEMO))
+            rig.wait_until(lambda: (arrived or (lambda stats: port(stats, "result")["tx_packets"]))(weir.stats()) >= wanted,
+                           f"{wanted} packets to arrive")
+            report = weir.finish()
+        finally:
+            weir.kill()
+        if arrived is None:
+            assert frames(result) == frames(DEMO), "what came out is not what went in"
+        return report
+
+
+def port(stats, name):
+    return next(port for port in stats["ports"] if port["name"] == name)
+
+
+def net_null_takes_what_is_sent_and_brings_packets_of_its_own():
+    report = carry(LOOP, near="net_null0,size=60",
+                   arrived=lambda stats: min(port(stats, "near")["tx_packets"], port(stats, "near")["rx_packets"]))
+    assert port(report, "near")["rx_packets"] >= 32
+
+
+def net_ring_carries_the_capture():
+    carry(LOOP, near="net_ring0")
+
+
+def net_pcap_carries_the_capture():
+    report = carry(LOOP, near="net_pcap2,rx_pcap=" + DEMO + ",tx_pcap=/dev/null",
+                   arrived=lambda stats: min(port(stats, "near")["tx_packets"], port(stats, "result")["tx_packets"]))
+    assert port(report, "near")["rx_packets"] == len(frames(DEMO))
+
+
+def net_memif_carries_the_capture():
+    carry(PAIR, far="net_memif0,role=server,id=0,socket={folder}/m.sock,socket-abstract=no",
+          near="net_memif1,role=client,id=0,socket={folder}/m.sock,socket-abstract=no")
+
+
+def net_virtio_user_and_net_vhost_carry_the_capture():
+    carry(PAIR, far="net_vhost0,iface={folder}/v.sock", near="net_virtio_user0,path={folder}/v.sock")
+
+
+def net_af_packet_carries_the_capture_over_a_veth_pair():
+    rig.need_root()
+    rig.need_tool("ip")
+    near, far = f"wn{os.getpid()}", f"wf{os.getpid()}"
+    rig.run("ip", "link", "add", near, "type", "veth", "peer", "name", far)
+    try:
+        for name in (near, far):
+            # no address, no neighbour discovery: only the capture's packets are on the wire
+            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w", encoding="ascii") as file:
+                file.write("1")
+            rig.run("ip", "link", "set", name, "up")
+        carry(PAIR, far="net_af_packet0,iface=" + far, near="net_af_packet1,iface=" + near,
+              arrived=lambda stats: port(stats, "result")["tx_packets"])
+    finally:
+        rig.run("ip", "link", "del", near, check=False)
+
+
+def net_tap_sends_the_capture_to_the_kernel_and_brings_what_the_kernel_sends():
+    rig.need_root()
+    rig.need_tool("ip")
+    name = f"wt{os.getpid()}"
+
+    def wake_kernel():
+        rig.run("ip", "addr", "add", "192.0.2.77/24", "dev", name)
+        rig.run("ip", "link", "set", name, "up")
+        rig.run("ping", "-c", "1", "-W", "1", "192.0.2.78", check=False)
+    report = carry(LOOP, near="net_tap0,iface=" + name, before=wake_kernel,
+                   arrived=lambda stats: port(stats, "near")["tx_packets"])
+    assert port(report, "near")["rx_packets"] > 0, "the kernel sent nothing"
+
+
+tap.run([
+    net_null_takes_what_is_sent_and_brings_packets_of_its_own,
+    net_ring_carries_the_capture,
+    net_pcap_carries_the_capture,
+    net_memif_carries_the_capture,
+    net_virtio_user_and_net_vhost_carry_the_capture,
+    net_af_packet_carries_the_capture_over_a_veth_pair,
+    net_tap_sends_the_capture_to_the_kernel_and_brings_what_the_kernel_sends,
+])
