@@ -223,6 +223,11 @@ bool we_externtype_matches(const struct we_externtype *have, const struct we_ext
 	return false;
 }
 
+enum we_kind we_externtype_val_kind(const struct we_externtype *type)
+{
+	return we_valtype_kind(type->val);
+}
+
 // Text that is cut to its buffer.
 struct printer {
 	char *buf;

@@ -135,6 +135,8 @@ struct we_externtype {
 // Does a thing of type `have` satisfy an import of type `want`? Spec: core "Import Matching".
 WE_PUBLIC bool we_externtype_matches(
 	const struct we_externtype *have, const struct we_externtype *want);
+// The kind of a TABLE's elements or a GLOBAL's value.
+WE_PUBLIC enum we_kind we_externtype_val_kind(const struct we_externtype *type);
 // "(func (param i32) (result i32))", ... cut to cap bytes with the terminator.
 WE_PUBLIC void we_externtype_print(const struct we_externtype *type, char *buf, size_t cap);
 
