@@ -103,6 +103,7 @@ struct we_calls {
 	uint64_t *stack;
 	uint32_t depth; // nested guest calls
 	uint32_t max_depth;
+	struct we_error *err; // of the call from the host that runs now
 };
 
 struct we_trap_frame {

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_code: a valid body becomes threaded code, in one pass.
+//
+// Module path 3/6. Owns: nothing. Thread: any; one translation touches only what it makes.
+#pragma once
+
+#include "icode.h"
+
+// As struct we_tier.translate: *ret_code is a struct we_code.
+// Returns: 0; UNSUPPORTED when a frame needs more than WE_FRAME_MAX_SLOTS; NOMEM.
+WE_MUST_USE int we_code_create(
+	const struct we_module *module, we_funcidx func, void **ret_code, struct we_error *err);
+void we_code_destroy(void *code); // NULL is fine

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_icode: what a body is translated to, and how its words lie.
+//
+// Module path 3/6. An operation is a handler's address and its operands: 16-bit slots of the frame, a 32-bit
+// constant, 64-bit words.
+//
+// A frame on the value stack, in slots of 8 bytes; fp points at the header, operands count from
+// fp - WE_FRAME_BIAS so that they are never negative:
+//
+//	fp - room .. fp      parameters, later the results; room = max(parameters, results)
+//	fp .. fp + 4         header: WE_FRAME_*
+//	fp + 4 ..            locals, constants, operand stack
+//
+// The arguments of a call lie on top of the caller's operand stack, which is where the callee's frame begins:
+// a call copies nothing.
+// Owns:   a we_code owns its words, constants and offsets.
+// Thread: immutable once translated.
+#pragma once
+
+#include "module.h"
+
+enum we_icode {
+#define I_NAME(NAME, FORM) WE_I_##NAME,
+#include "icode.def"
+#undef I_NAME
+	WE_I_N
+};
+
+// Which of the four 16-bit operands are slots (bits 0 to 3), and how many words the operation takes (bits 4 to 6).
+// Letters: a, b, c, d are slots; L a small constant in the place of a slot; I or J the 32-bit constant or
+// jump distance in words, in the place of c and d; X a word more.
+enum we_form {
+	WE_FORM_NONE = 0x00 | 1 << 4,
+	WE_FORM_A = 0x01 | 2 << 4,
+	WE_FORM_AB = 0x03 | 2 << 4,
+	WE_FORM_ABC = 0x07 | 2 << 4,
+	WE_FORM_ABCD = 0x0f | 2 << 4,
+	WE_FORM_ABCL = 0x07 | 2 << 4,
+	WE_FORM_I = 0x00 | 2 << 4,
+	WE_FORM_J = 0x00 | 2 << 4,
+	WE_FORM_AI = 0x01 | 2 << 4,
+	WE_FORM_AJ = 0x01 | 2 << 4,
+	WE_FORM_ALI = 0x01 | 2 << 4,
+	WE_FORM_ABI = 0x03 | 2 << 4,
+	WE_FORM_ABJ = 0x03 | 2 << 4,
+	WE_FORM_AX = 0x01 | 3 << 4,
+	WE_FORM_ABCX = 0x07 | 3 << 4,
+	WE_FORM_ABIX = 0x03 | 3 << 4,
+	WE_FORM_AXX = 0x01 | 4 << 4,
+	WE_FORM_ABCXX = 0x07 | 4 << 4,
+	WE_FORM_ABCLXX = 0x07 | 4 << 4,
+	WE_FORM_ABLXX = 0x03 | 4 << 4,
+	WE_FORM_ENTER = 0x00 | 3 << 4,
+	WE_FORM_TABLE = 0x01 | 2 << 4 | 1 << 7, // and n + 1 distances, two a word
+};
+
+#define WE_FORM_SLOTS(form) ((form) & 15u)
+#define WE_FORM_WORDS(form) ((form) >> 4 & 7u)
+
+// One operation as it lies in the code.
+struct we_iop {
+	const void *handler;
+	union {
+		struct {
+			uint16_t a;
+			uint16_t b;
+			union {
+				struct {
+					uint16_t c;
+					uint16_t d;
+				};
+				uint32_t imm;
+				int32_t simm;
+			};
+		};
+		uint16_t slots[4];
+	};
+	uint64_t x[];
+};
+
+#define WE_FRAME_BIAS      2048u  // slots; more than any room
+#define WE_FRAME_MAX_SLOTS 60000u // of a frame, from fp - bias on
+#define WE_FRAME_POOL_MAX  4000u  // constants of a frame, slots
+
+enum {                         // header, slots from fp
+	WE_FRAME_RETURN = 0,   // operation to go on with
+	WE_FRAME_CALLER = 1,   // its frame
+	WE_FRAME_INSTANCE = 2, // and instance
+	WE_FRAME_CODE = 3,     // that runs in this frame
+	WE_FRAME_HEADER = 4,
+};
+
+// Where the operations of an instruction begin; an entry covers all words up to the next one.
+struct we_code_offset {
+	uint32_t word;
+	uint32_t at; // of the instruction, bytes from the start of the module
+};
+
+struct we_code {
+	const struct we_iop *entry;
+	const struct we_iop *exit; // back to the host
+	uint32_t n_frame; // slots that a call needs from fp on, callees' arguments included
+	uint32_t room;    // slots before fp
+	uint32_t n_param_slots;
+	uint32_t n_offsets;
+	we_funcidx func;
+	const struct we_module *module; // borrowed; outlives its code
+	struct we_code_offset *offsets; // [n_offsets], ascending
+	uint64_t words[];               // then the constants
+};
+
+// The address of each operation's handler, [WE_I_N].
+const void *const *we_loop_handlers(void);
+// enum we_form of each operation, [WE_I_N].
+extern const uint8_t we_icode_forms[WE_I_N];

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The interpreter as an execution tier.
+//
+// Module path 3/6. Owns: nothing. Thread: as tier.h says.
+#include "tier.h"
+
+#include "code.h"
+#include "loop.h"
+
+const struct we_tier we_interp_tier = {
+	.name = "interp",
+	.translate = we_code_create,
+	.release = we_code_destroy,
+	.call = we_loop_call,
+};

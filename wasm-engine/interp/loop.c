@@ -1,0 +1,766 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The handlers of the interpreter, one for each operation of icode.def, and the call from the host.
+//
+// Module path 3/6. No handler recurses: a guest's calls live on the store's value stack, also across instances. Only
+// a host function that calls back in nests on the C stack, and that is bounded (WE_LIMIT_HOST_CALLS).
+// Owns:   nothing.
+// Thread: the store's worker.
+// Spec:   core "Instructions" (execution).
+#include "loop.h"
+
+#include "dispatch.h"
+#include "num.h"
+#include "simd.h"
+
+// ---- leaving the guest ---------------------------------------------------------------------------
+
+// Byte in the module of the instruction that the word belongs to.
+static uint32_t offset_of_word(const struct we_code *code, uint32_t word)
+{
+	uint32_t lo = 0;
+	uint32_t hi = code->n_offsets;
+
+	while (hi - lo > 1) {
+		const uint32_t mid = lo + (hi - lo) / 2;
+
+		if (code->offsets[mid].word <= word)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return hi == 0 ? 0 : code->offsets[lo].at;
+}
+
+static const struct we_code *frame_code(const uint64_t *fp)
+{
+	return (const struct we_code *)(uintptr_t)fp[WE_FRAME_CODE];
+}
+
+// Note the frames of this entry, innermost first. Returns: the offset of the innermost in its module.
+static uint32_t note_frames(const struct we_regs *regs)
+{
+	const void *const exit = we_loop_handlers()[WE_I_EXIT];
+	const uint64_t *fp = regs->fp;
+	const uint64_t *word = (const uint64_t *)(const void *)regs->ip;
+	uint32_t innermost = 0;
+
+	for (uint32_t n = 0; n < WE_BACKTRACE_FRAMES; n++) {
+		const struct we_code *code = frame_code(fp);
+		const uint32_t at = offset_of_word(code, (uint32_t)(word - code->words));
+		const struct we_iop *back = (const void *)(uintptr_t)fp[WE_FRAME_RETURN];
+
+		if (n == 0)
+			innermost = at;
+		we_store_add_frame(regs->store, code->module, code->func, at);
+		if (back->handler == exit)
+			break;
+		word = (const uint64_t *)(const void *)back - 1; // inside the call
+		fp = (const uint64_t *)(uintptr_t)fp[WE_FRAME_CALLER];
+	}
+	return innermost;
+}
+
+static int trap(const struct we_regs *regs, enum we_trap trap)
+{
+	const struct we_code *code = frame_code(regs->fp);
+	const uint32_t at = note_frames(regs);
+
+	return we_error_trap(
+		regs->store->calls.err, trap, code->module->file_offset + at, code->func, NULL);
+}
+
+static int slow_trap(struct we_regs *regs)
+{
+	return trap(regs, (enum we_trap)regs->mem_size);
+}
+
+// The interrupt word is set: for this entry, or for one that is over and then the word is cleared.
+static int slow_due(struct we_regs *regs)
+{
+	struct we_store *store = regs->store;
+	uint64_t asked = atomic_load_explicit(&store->interrupt, memory_order_relaxed);
+
+	if (we_store_is_interrupted(store))
+		return trap(regs, WE_TRAP_DEADLINE);
+	atomic_compare_exchange_strong_explicit(
+		&store->interrupt, &asked, UINT64_MAX, memory_order_relaxed, memory_order_relaxed);
+	return 0;
+}
+
+// ---- calls ---------------------------------------------------------------------------------------
+
+// A call that was not entered: no room, or the interrupt word is set.
+static int slow_call(struct we_regs *regs)
+{
+	const uint64_t asked = atomic_load_explicit(&regs->store->interrupt, memory_order_relaxed);
+
+	return asked == UINT64_MAX ? trap(regs, WE_TRAP_STACK_OVERFLOW) : slow_due(regs);
+}
+
+// Return to a frame of another instance.
+static int slow_return(struct we_regs *regs)
+{
+	const uint64_t *fp = regs->fp;
+
+	regs->ip = (const void *)(uintptr_t)fp[WE_FRAME_RETURN];
+	regs->inst = (struct we_instance *)(uintptr_t)fp[WE_FRAME_INSTANCE];
+	regs->fp = (uint64_t *)(uintptr_t)fp[WE_FRAME_CALLER];
+	regs->mem = regs->inst->mem0->base;
+	regs->mem_size = regs->inst->mem0->size_bytes;
+	regs->depth++;
+	return 0;
+}
+
+static inline uint32_t type_room(const struct we_functype *type)
+{
+	return type->n_param_slots > type->n_result_slots ? type->n_param_slots
+							  : type->n_result_slots;
+}
+
+// Call a function of the host whose arguments end where a callee's frame would begin. mem and mem_size are stale after it.
+static int call_host(struct we_regs *regs, const struct we_func *func, uint64_t *callee)
+{
+	struct we_calls *calls = &regs->store->calls;
+	int rc;
+
+	calls->sp = callee;
+	calls->depth = calls->max_depth - (uint32_t)regs->depth;
+	rc = func->host(func->env, callee - type_room(func->type), calls->err);
+	regs->mem = regs->inst->mem0->base;
+	regs->mem_size = regs->inst->mem0->size_bytes;
+	if (UNLIKELY(rc < 0))
+		(void)note_frames(regs);
+	return rc < 0 ? rc : 0;
+}
+
+// After a host call: the operation that called is done.
+static int host_call_done(struct we_regs *regs)
+{
+	const uint64_t asked = atomic_load_explicit(&regs->store->interrupt, memory_order_relaxed);
+
+	return UNLIKELY(asked != UINT64_MAX) ? slow_due(regs) : 0;
+}
+
+// The function that a call of another function's form names: the operation has passed its checks.
+static const struct we_func *indirect_callee(const struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+	const struct we_table *table = regs->inst->tables[ip->imm];
+
+	return table->elems[GET(u32, ip->b)];
+}
+
+static const struct we_func *import_callee(const struct we_regs *regs)
+{
+	return regs->inst->funcs[regs->ip->imm];
+}
+
+static inline int host_call(struct we_regs *regs, const struct we_func *func, uint32_t n_words)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+	int rc;
+
+	rc = call_host(regs, func, SLOT(ip->a));
+	if (UNLIKELY(rc != 0))
+		return rc;
+	rc = host_call_done(regs);
+	regs->ip = AFTER(n_words);
+	return rc;
+}
+
+static int slow_host_import(struct we_regs *regs)
+{
+	return host_call(regs, import_callee(regs), WE_FORM_WORDS(WE_FORM_AI));
+}
+
+static int slow_host_indirect(struct we_regs *regs)
+{
+	return host_call(regs, indirect_callee(regs), WE_FORM_WORDS(WE_FORM_ABIX));
+}
+
+// A tail call of a host function: call it, move its results to where this frame's belong, return.
+static int host_tail(struct we_regs *regs, const struct we_func *func)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+	uint64_t *const base = fp - frame_code(fp)->room;
+	uint64_t *const callee = SLOT(ip->a);
+	int rc;
+
+	rc = call_host(regs, func, callee);
+	if (UNLIKELY(rc != 0))
+		return rc;
+	rc = host_call_done(regs);
+	if (UNLIKELY(rc != 0))
+		return rc;
+	memmove(base, callee - type_room(func->type),
+		func->type->n_result_slots * sizeof(uint64_t));
+	return slow_return(regs);
+}
+
+static int slow_host_tail_import(struct we_regs *regs)
+{
+	return host_tail(regs, import_callee(regs));
+}
+
+static int slow_host_tail_indirect(struct we_regs *regs)
+{
+	return host_tail(regs, indirect_callee(regs));
+}
+
+// ---- memories and tables -------------------------------------------------------------------------
+
+// Bulk work is done by core, which looks at the interrupt word between chunks.
+static int bulk_done(struct we_regs *regs, enum we_trap found, enum we_form form)
+{
+	const struct we_iop *ip = regs->ip;
+
+	if (UNLIKELY(found != WE_TRAP_NONE))
+		return trap(regs, found);
+	regs->ip = AFTER(WE_FORM_WORDS(form));
+	return 0;
+}
+
+static int slow_memory_grow(struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+	uint64_t old = 0;
+	const int rc = we_memory_grow(regs->inst->mems[ip->imm], GET(u32, ip->b), &old);
+
+	PUT(u32, ip->a, rc == 0 ? (u32)old : UINT32_MAX);
+	regs->mem = regs->inst->mem0->base;
+	regs->mem_size = regs->inst->mem0->size_bytes;
+	return bulk_done(regs, WE_TRAP_NONE, WE_FORM_ABI);
+}
+
+static int slow_memory_init(struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+
+	return bulk_done(regs,
+		we_memory_init(regs->inst, (we_memidx)(ip->x[0] >> 32), (we_dataidx)ip->x[0],
+			GET(u32, ip->a), GET(u32, ip->b), GET(u32, ip->c)),
+		WE_FORM_ABCX);
+}
+
+static int slow_memory_copy(struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+	struct we_memory *const *mems = regs->inst->mems;
+
+	return bulk_done(regs,
+		we_memory_copy(mems[ip->x[0] >> 32], mems[(u32)ip->x[0]], GET(u32, ip->a),
+			GET(u32, ip->b), GET(u32, ip->c)),
+		WE_FORM_ABCX);
+}
+
+static int slow_memory_fill(struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+
+	return bulk_done(regs,
+		we_memory_fill(regs->inst->mems[ip->x[0]], GET(u32, ip->a), GET(u8, ip->b),
+			GET(u32, ip->c)),
+		WE_FORM_ABCX);
+}
+
+static int slow_data_drop(struct we_regs *regs)
+{
+	we_data_drop(regs->inst, regs->ip->imm);
+	return bulk_done(regs, WE_TRAP_NONE, WE_FORM_I);
+}
+
+static int slow_table_grow(struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+	const uint64_t old =
+		we_table_grow(regs->inst->tables[ip->x[0]], GET(u32, ip->c), GET(void *, ip->b));
+
+	PUT(u32, ip->a, (u32)old);
+	return bulk_done(regs, WE_TRAP_NONE, WE_FORM_ABCX);
+}
+
+static int slow_table_init(struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+
+	return bulk_done(regs,
+		we_table_init(regs->inst, (we_tableidx)(ip->x[0] >> 32), (we_elemidx)ip->x[0],
+			GET(u32, ip->a), GET(u32, ip->b), GET(u32, ip->c)),
+		WE_FORM_ABCX);
+}
+
+static int slow_table_copy(struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+	struct we_table *const *tables = regs->inst->tables;
+
+	return bulk_done(regs,
+		we_table_copy(tables[ip->x[0] >> 32], tables[(u32)ip->x[0]], GET(u32, ip->a),
+			GET(u32, ip->b), GET(u32, ip->c)),
+		WE_FORM_ABCX);
+}
+
+static int slow_table_fill(struct we_regs *regs)
+{
+	const struct we_iop *ip = regs->ip;
+	uint64_t *fp = regs->fp;
+
+	return bulk_done(regs,
+		we_table_fill(regs->inst->tables[ip->x[0]], GET(u32, ip->a), GET(void *, ip->b),
+			GET(u32, ip->c)),
+		WE_FORM_ABCX);
+}
+
+static int slow_elem_drop(struct we_regs *regs)
+{
+	we_elem_drop(regs->inst, regs->ip->imm);
+	return bulk_done(regs, WE_TRAP_NONE, WE_FORM_I);
+}
+
+// ---- handlers ------------------------------------------------------------------------------------
+
+// clang-format off
+#define I_NAME(NAME, FORM) DECLARE(NAME)
+#include "icode.def"
+#undef I_NAME
+
+SLOW_PATH(slow_trap)
+SLOW_PATH(slow_due)
+SLOW_PATH(slow_call)
+SLOW_PATH(slow_return)
+SLOW_PATH(slow_host_import)
+SLOW_PATH(slow_host_indirect)
+SLOW_PATH(slow_host_tail_import)
+SLOW_PATH(slow_host_tail_indirect)
+SLOW_PATH(slow_memory_grow)
+SLOW_PATH(slow_memory_init)
+SLOW_PATH(slow_memory_copy)
+SLOW_PATH(slow_memory_fill)
+SLOW_PATH(slow_data_drop)
+SLOW_PATH(slow_table_grow)
+SLOW_PATH(slow_table_init)
+SLOW_PATH(slow_table_copy)
+SLOW_PATH(slow_table_fill)
+SLOW_PATH(slow_elem_drop)
+
+HANDLERS_BEGIN
+static const void *const handlers[WE_I_N] = {
+#define I_NAME(NAME, FORM) HANDLER(NAME)
+#include "icode.def"
+#undef I_NAME
+};
+HANDLERS_FIRST
+
+// A jump to the distance in the operation, if cond; a backward one looks at the interrupt word first.
+#define BRANCH(cond) do { if (cond) NEXT(ip->simm); NEXT(2); } while (0)
+#define BRANCH_BACK(cond) do { if (IS_DUE()) SLOW(slow_due); BRANCH(cond); } while (0)
+
+#define I_OP(NAME, FORM)
+#define I_UN(NAME, R, T, expr) \
+OP(NAME) { const T x = GET(T, ip->b); PUT(R, ip->a, expr); NEXT(2); }
+#define I_BIN(NAME, R, T, U, expr) \
+OP(NAME) { const T x = GET(T, ip->b); const U y = GET(U, ip->c); PUT(R, ip->a, expr); NEXT(2); }
+#define I_TER(NAME, R, T, expr) \
+OP(NAME) { \
+	const T x = GET(T, ip->b); const T y = GET(T, ip->c); const T z = GET(T, ip->d); \
+	PUT(R, ip->a, expr); NEXT(2); \
+}
+#define I_ALU(NAME, T, COMM, expr) \
+OP(NAME) { const T x = GET(T, ip->b); const T y = GET(T, ip->c); PUT(T, ip->a, expr); NEXT(2); } \
+OP(NAME##_I) { const T x = GET(T, ip->b); const T y = (T)(i64)ip->simm; PUT(T, ip->a, expr); NEXT(2); }
+#define I_CMP(NAME, INVERSE, T, expr) \
+OP(NAME) { const T x = GET(T, ip->b); const T y = GET(T, ip->c); PUT(u32, ip->a, expr); NEXT(2); } \
+OP(NAME##_I) { const T x = GET(T, ip->b); const T y = (T)(i64)ip->simm; PUT(u32, ip->a, expr); NEXT(2); } \
+OP(BR_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(expr); } \
+OP(LOOP_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH_BACK(expr); } \
+OP(BR_##NAME##_I) { const T x = GET(T, ip->a); const T y = (T)(i16)ip->b; BRANCH(expr); } \
+OP(LOOP_##NAME##_I) { const T x = GET(T, ip->a); const T y = (T)(i16)ip->b; BRANCH_BACK(expr); }
+#define I_FCMP(NAME, T, expr) \
+OP(NAME) { const T x = GET(T, ip->b); const T y = GET(T, ip->c); PUT(u32, ip->a, expr); NEXT(2); } \
+OP(BR_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(expr); } \
+OP(LOOP_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH_BACK(expr); } \
+OP(BRN_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(!(expr)); } \
+OP(LOOPN_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH_BACK(!(expr)); }
+#define I_TRY1(NAME, R, T, fn) \
+OP(NAME) { \
+	R r; const enum we_trap found = fn(GET(T, ip->b), &r); \
+	if (UNLIKELY(found != WE_TRAP_NONE)) TRAP(found); \
+	PUT(R, ip->a, r); NEXT(2); \
+}
+#define I_TRY2(NAME, T, fn) \
+OP(NAME) { \
+	T r; const enum we_trap found = fn(GET(T, ip->b), GET(T, ip->c), &r); \
+	if (UNLIKELY(found != WE_TRAP_NONE)) TRAP(found); \
+	PUT(T, ip->a, r); NEXT(2); \
+}
+#define I_LANE(NAME, R, V, expr) \
+OP(NAME) { const V v = GET(V, ip->b); const __typeof__(v[0]) x = v[ip->imm]; PUT(R, ip->a, expr); NEXT(2); }
+#define I_REPLACE(NAME, V, S) \
+OP(NAME) { V v = GET(V, ip->b); v[ip->d] = (__typeof__(v[0]))GET(S, ip->c); PUT(V, ip->a, v); NEXT(2); }
+
+// The address of n bytes is at most 2^33: it cannot wrap.
+#define BOUNDS(ea, n, size) \
+	do { if (UNLIKELY((ea) + (n) > (size))) TRAP(WE_TRAP_MEMORY_OUT_OF_BOUNDS); } while (0)
+#define LOAD(R, M, expr, base, size, address, n_words) { \
+	const u64 ea = (address); \
+	M m; \
+	BOUNDS(ea, sizeof(M), size); \
+	memcpy(&m, (base) + ea, sizeof(M)); \
+	PUT(R, ip->a, expr); \
+	NEXT(n_words); \
+}
+#define STORE(M, value, base, size, address, n_words) { \
+	const u64 ea = (address); \
+	const M m = (value); \
+	BOUNDS(ea, sizeof(M), size); \
+	memcpy((base) + ea, &m, sizeof(M)); \
+	NEXT(n_words); \
+}
+#define I_LOAD(NAME, R, M, expr) \
+OP(NAME) LOAD(R, M, expr, mem, mem_size, (u64)GET(u32, ip->b) + ip->imm, 2) \
+OP(NAME##_K) LOAD(R, M, expr, mem, mem_size, ip->imm, 2) \
+OP(NAME##_M) { \
+	const struct we_memory *of = inst->mems[ip->imm]; \
+	LOAD(R, M, expr, of->base, of->size_bytes, (u64)GET(u32, ip->b) + ip->x[0], 3) \
+}
+#define I_STORE(NAME, M, T, expr) \
+OP(NAME) { \
+	const T x = GET(T, ip->b); \
+	STORE(M, expr, mem, mem_size, (u64)GET(u32, ip->a) + ip->imm, 2) \
+} \
+OP(NAME##_K) { const T x = GET(T, ip->a); STORE(M, expr, mem, mem_size, ip->imm, 2) } \
+OP(NAME##_M) { \
+	const struct we_memory *of = inst->mems[ip->imm]; \
+	const T x = GET(T, ip->b); \
+	STORE(M, expr, of->base, of->size_bytes, (u64)GET(u32, ip->a) + ip->x[0], 3) \
+}
+#define I_ISTORE(NAME, M, T, expr) \
+I_STORE(NAME, M, T, expr) \
+OP(NAME##_C) { \
+	const T x = (T)(i64)(i16)ip->b; \
+	STORE(M, expr, mem, mem_size, (u64)GET(u32, ip->a) + ip->imm, 2) \
+}
+#define I_LOAD_LANE(NAME, V, M) \
+OP(NAME) { \
+	const struct we_memory *of = inst->mems[ip->x[1]]; \
+	const u64 ea = (u64)GET(u32, ip->b) + ip->x[0]; \
+	V v = GET(V, ip->c); \
+	M m; \
+	BOUNDS(ea, sizeof(M), of->size_bytes); \
+	memcpy(&m, of->base + ea, sizeof(M)); \
+	v[ip->d] = m; \
+	PUT(V, ip->a, v); \
+	NEXT(4); \
+}
+#define I_STORE_LANE(NAME, V, M) \
+OP(NAME) { \
+	const struct we_memory *of = inst->mems[ip->x[1]]; \
+	const V v = GET(V, ip->b); \
+	STORE(M, v[ip->c], of->base, of->size_bytes, (u64)GET(u32, ip->a) + ip->x[0], 4) \
+}
+#include "icode.def"
+
+// ---- control
+
+OP(UNREACHABLE) { TRAP(WE_TRAP_UNREACHABLE); }
+OP(EXIT) { STOP(); }
+
+OP(ENTER) {
+	u64 *to = SLOT(ip->a);
+	const u64 *pool = (const u64 *)(uintptr_t)ip->x[0];
+
+	for (u32 n = ip->b; n > 0; n--)
+		*to++ = 0;
+	for (u32 n = ip->imm; n > 0; n--)
+		*to++ = *pool++;
+	NEXT(3);
+}
+
+OP(BR) { NEXT(ip->simm); }
+OP(LOOP_BR) { BRANCH_BACK(true); }
+OP(BR_NZ) { BRANCH(GET(u32, ip->a) != 0); }
+OP(LOOP_NZ) { BRANCH_BACK(GET(u32, ip->a) != 0); }
+OP(BR_Z) { BRANCH(GET(u32, ip->a) == 0); }
+OP(LOOP_Z) { BRANCH_BACK(GET(u32, ip->a) == 0); }
+
+OP(LOOP_I32_ADD_NZ) {
+	if (IS_DUE())
+		SLOW(slow_due);
+	const u32 sum = GET(u32, ip->a) + (u32)(i16)ip->b;
+	PUT(u32, ip->a, sum);
+	BRANCH(sum != 0);
+}
+
+OP(BR_TABLE) {
+	const u32 i = GET(u32, ip->a);
+	const i32 *distances = (const i32 *)(const void *)ip->x;
+
+	NEXT(distances[i < ip->imm ? i : ip->imm]);
+}
+
+// Back to the caller, whose instance is another one if the call or a tail call crossed.
+#define RETURN() \
+	do { \
+		if (UNLIKELY((uintptr_t)fp[WE_FRAME_INSTANCE] != (uintptr_t)inst)) \
+			SLOW(slow_return); \
+		ip = (const struct we_iop *)(uintptr_t)fp[WE_FRAME_RETURN]; \
+		fp = (u64 *)(uintptr_t)fp[WE_FRAME_CALLER]; \
+		depth++; \
+		JUMP(ip); \
+	} while (0)
+// The first slot of the results.
+#define RESULT() (fp - frame_code(fp)->room)
+
+OP(RET) { RETURN(); }
+OP(RET_32) { memcpy(RESULT(), SLOT(ip->a), 4); RETURN(); }
+OP(RET_64) { memcpy(RESULT(), SLOT(ip->a), 8); RETURN(); }
+OP(RET_128) { memcpy(RESULT(), SLOT(ip->a), 16); RETURN(); }
+OP(RET_I) { *RESULT() = (u64)(i64)ip->simm; RETURN(); }
+
+// Enter code in a frame at callee; the caller goes on after the n words of its operation.
+#define CALL(code, callee, n_words) \
+	do { \
+		if (UNLIKELY((callee) + (code)->n_frame > store->calls.stack_end || depth == 0) || IS_DUE()) \
+			SLOW(slow_call); \
+		depth--; \
+		(callee)[WE_FRAME_RETURN] = (uintptr_t)AFTER(n_words); \
+		(callee)[WE_FRAME_CALLER] = (uintptr_t)fp; \
+		(callee)[WE_FRAME_INSTANCE] = (uintptr_t)inst; \
+		(callee)[WE_FRAME_CODE] = (uintptr_t)(code); \
+		fp = (callee); \
+		ip = (code)->entry; \
+	} while (0)
+// Enter code in the place of this frame: arguments down to where its parameters began, the way back kept.
+#define TAIL_CALL(code) \
+	do { \
+		u64 *const base = RESULT(); \
+		const u64 *const args = SLOT(ip->a) - (code)->room; \
+		u64 *const callee = base + (code)->room; \
+		const u64 back = fp[WE_FRAME_RETURN]; \
+		const u64 caller = fp[WE_FRAME_CALLER]; \
+		const u64 instance = fp[WE_FRAME_INSTANCE]; \
+		if (UNLIKELY(callee + (code)->n_frame > store->calls.stack_end) || IS_DUE()) \
+			SLOW(slow_call); \
+		for (u32 i = 0; i < (code)->n_param_slots; i++) \
+			base[i] = args[i]; \
+		callee[WE_FRAME_RETURN] = back; \
+		callee[WE_FRAME_CALLER] = caller; \
+		callee[WE_FRAME_INSTANCE] = instance; \
+		callee[WE_FRAME_CODE] = (uintptr_t)(code); \
+		fp = callee; \
+		ip = (code)->entry; \
+	} while (0)
+// The memory in the registers is that of the instance.
+#define SWITCH(to) \
+	do { \
+		if ((to) != inst) { \
+			inst = (to); \
+			RELOAD(); \
+		} \
+	} while (0)
+
+OP(CALL) {
+	const struct we_code *code = *(const struct we_code *const *)(uintptr_t)ip->x[0];
+	u64 *const callee = SLOT(ip->a);
+
+	CALL(code, callee, 3);
+	JUMP(ip);
+}
+
+OP(CALL_IMPORT) {
+	const struct we_func *func = inst->funcs[ip->imm];
+	const struct we_code *code = func->code;
+	u64 *const callee = SLOT(ip->a);
+
+	if (func->kind == WE_FUNC_HOST)
+		SLOW(slow_host_import);
+	CALL(code, callee, 2);
+	SWITCH(func->instance);
+	JUMP(ip);
+}
+
+// The function of an indirect call, or a trap.
+#define INDIRECT(func) \
+	do { \
+		const struct we_table *table = inst->tables[ip->imm]; \
+		const u32 i = GET(u32, ip->b); \
+		if (UNLIKELY(i >= table->size)) TRAP(WE_TRAP_UNDEFINED_ELEMENT); \
+		func = table->elems[i]; \
+		if (UNLIKELY(func == NULL)) TRAP(WE_TRAP_INDIRECT_CALL_TO_NULL); \
+		if (UNLIKELY((uintptr_t)func->type != ip->x[0])) TRAP(WE_TRAP_BAD_SIGNATURE); \
+	} while (0)
+
+OP(CALL_INDIRECT) {
+	const struct we_func *func;
+	INDIRECT(func);
+	const struct we_code *code = func->code;
+	u64 *const callee = SLOT(ip->a);
+
+	if (func->kind == WE_FUNC_HOST)
+		SLOW(slow_host_indirect);
+	CALL(code, callee, 3);
+	SWITCH(func->instance);
+	JUMP(ip);
+}
+
+OP(TAIL_CALL) {
+	const struct we_code *code = *(const struct we_code *const *)(uintptr_t)ip->x[0];
+
+	TAIL_CALL(code);
+	JUMP(ip);
+}
+
+OP(TAIL_IMPORT) {
+	const struct we_func *func = inst->funcs[ip->imm];
+	const struct we_code *code = func->code;
+
+	if (func->kind == WE_FUNC_HOST)
+		SLOW(slow_host_tail_import);
+	TAIL_CALL(code);
+	SWITCH(func->instance);
+	JUMP(ip);
+}
+
+OP(TAIL_INDIRECT) {
+	const struct we_func *func;
+	INDIRECT(func);
+	const struct we_code *code = func->code;
+
+	if (func->kind == WE_FUNC_HOST)
+		SLOW(slow_host_tail_indirect);
+	TAIL_CALL(code);
+	SWITCH(func->instance);
+	JUMP(ip);
+}
+
+// ---- moves
+
+OP(MOV_32) { PUT(u32, ip->a, GET(u32, ip->b)); NEXT(2); }
+OP(MOV_64) { PUT(u64, ip->a, GET(u64, ip->b)); NEXT(2); }
+OP(MOV_128) { PUT(u64x2, ip->a, GET(u64x2, ip->b)); NEXT(2); }
+OP(MOV_N) { memmove(SLOT(ip->a), SLOT(ip->b), ip->imm * sizeof(u64)); NEXT(2); }
+OP(CONST_32) { PUT(u32, ip->a, ip->imm); NEXT(2); }
+OP(CONST_64I) { PUT(u64, ip->a, (u64)(i64)ip->simm); NEXT(2); }
+OP(CONST_64) { PUT(u64, ip->a, ip->x[0]); NEXT(3); }
+OP(CONST_128) { memcpy(SLOT(ip->a), ip->x, 16); NEXT(4); }
+OP(SELECT_32) { PUT(u32, ip->a, GET(u32, ip->d) != 0 ? GET(u32, ip->b) : GET(u32, ip->c)); NEXT(2); }
+OP(SELECT_64) { PUT(u64, ip->a, GET(u32, ip->d) != 0 ? GET(u64, ip->b) : GET(u64, ip->c)); NEXT(2); }
+OP(SELECT_128) {
+	PUT(u64x2, ip->a, GET(u32, ip->d) != 0 ? GET(u64x2, ip->b) : GET(u64x2, ip->c));
+	NEXT(2);
+}
+OP(GLOBAL_GET_32) { memcpy(SLOT(ip->a), inst->globals[ip->imm]->cell, 4); NEXT(2); }
+OP(GLOBAL_GET_64) { memcpy(SLOT(ip->a), inst->globals[ip->imm]->cell, 8); NEXT(2); }
+OP(GLOBAL_GET_128) { memcpy(SLOT(ip->a), inst->globals[ip->imm]->cell, 16); NEXT(2); }
+OP(GLOBAL_SET_32) { memcpy(inst->globals[ip->imm]->cell, SLOT(ip->a), 4); NEXT(2); }
+OP(GLOBAL_SET_64) { memcpy(inst->globals[ip->imm]->cell, SLOT(ip->a), 8); NEXT(2); }
+OP(GLOBAL_SET_128) { memcpy(inst->globals[ip->imm]->cell, SLOT(ip->a), 16); NEXT(2); }
+OP(I8X16_SHUFFLE) {
+	__m128i lanes;
+
+	memcpy(&lanes, ip->x, sizeof(lanes));
+	PUT(__m128i, ip->a, v_shuffle(GET(__m128i, ip->b), GET(__m128i, ip->c), lanes));
+	NEXT(4);
+}
+
+// ---- memories, tables, references
+
+OP(MEMORY_SIZE) {
+	PUT(u32, ip->a, (u32)(inst->mems[ip->imm]->size_bytes / WE_PAGE_BYTES));
+	NEXT(2);
+}
+OP(MEMORY_GROW) { SLOW(slow_memory_grow); }
+OP(MEMORY_INIT) { SLOW(slow_memory_init); }
+OP(MEMORY_COPY) { SLOW(slow_memory_copy); }
+OP(MEMORY_FILL) { SLOW(slow_memory_fill); }
+OP(DATA_DROP) { SLOW(slow_data_drop); }
+
+OP(TABLE_GET) {
+	const struct we_table *table = inst->tables[ip->imm];
+	const u32 i = GET(u32, ip->b);
+
+	if (UNLIKELY(i >= table->size))
+		TRAP(WE_TRAP_TABLE_OUT_OF_BOUNDS);
+	PUT(void *, ip->a, table->elems[i]);
+	NEXT(2);
+}
+
+OP(TABLE_SET) {
+	const struct we_table *table = inst->tables[ip->imm];
+	const u32 i = GET(u32, ip->a);
+
+	if (UNLIKELY(i >= table->size))
+		TRAP(WE_TRAP_TABLE_OUT_OF_BOUNDS);
+	table->elems[i] = GET(void *, ip->b);
+	NEXT(2);
+}
+
+OP(TABLE_SIZE) { PUT(u32, ip->a, (u32)inst->tables[ip->imm]->size); NEXT(2); }
+OP(TABLE_GROW) { SLOW(slow_table_grow); }
+OP(TABLE_INIT) { SLOW(slow_table_init); }
+OP(TABLE_COPY) { SLOW(slow_table_copy); }
+OP(TABLE_FILL) { SLOW(slow_table_fill); }
+OP(ELEM_DROP) { SLOW(slow_elem_drop); }
+OP(REF_FUNC) { PUT(void *, ip->a, inst->funcs[ip->imm]); NEXT(2); }
+
+HANDLERS_END
+// clang-format on
+
+const uint8_t we_icode_forms[WE_I_N] = {
+#define I_NAME(NAME, FORM) [WE_I_##NAME] = WE_FORM_##FORM,
+#include "icode.def"
+#undef I_NAME
+};
+
+// ---- from the host -------------------------------------------------------------------------------
+
+int we_loop_call(struct we_func *func, uint64_t *slots, struct we_error *err)
+{
+	const struct we_code *code = func->code;
+	struct we_store *store = func->store;
+	struct we_calls *calls = &store->calls;
+	const struct we_calls saved = *calls;
+	uint64_t *const base = calls->sp;
+	uint64_t *const fp = base + code->room;
+	struct we_regs regs;
+	int rc;
+
+	if (calls->depth >= calls->max_depth ||
+		code->room + code->n_frame > (size_t)(calls->stack_end - base))
+		return we_error_trap(err, WE_TRAP_STACK_OVERFLOW,
+			code->module->file_offset + code->module->is.funcs[code->func].body.at,
+			code->func, NULL);
+	for (uint32_t i = 0; i < code->n_param_slots; i++)
+		base[i] = slots[i];
+	fp[WE_FRAME_RETURN] = (uintptr_t)code->exit;
+	fp[WE_FRAME_CALLER] = (uintptr_t)fp;
+	fp[WE_FRAME_INSTANCE] = (uintptr_t)func->instance;
+	fp[WE_FRAME_CODE] = (uintptr_t)code;
+	calls->err = err;
+	regs = (struct we_regs){
+		.ip = code->entry,
+		.fp = fp,
+		.mem = func->instance->mem0->base,
+		.mem_size = func->instance->mem0->size_bytes,
+		.inst = func->instance,
+		.store = store,
+		.depth = calls->max_depth - calls->depth - 1,
+	};
+	rc = run(&regs);
+	*calls = saved;
+	if (UNLIKELY(rc != 0))
+		return rc;
+	for (uint32_t i = 0; i < func->type->n_result_slots; i++)
+		slots[i] = base[i];
+	return 0;
+}
