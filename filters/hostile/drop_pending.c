@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Drops its input while a read is under way.
+
+#include "raw.h"
+
+WEIR_EXPORT(WEIR_PROCESS) uint32_t process(uint32_t rx)
+{
+	raw_return(raw_open(rx));
+	weir_rx_read(raw.rx, raw.buf, sizeof(raw.buf));
+	weir_rx_drop(raw.rx);
+	return raw_wait();
+}
+
+WEIR_EXPORT(WEIR_CALLBACK)
+uint32_t callback(uint32_t event, uint32_t waitable, uint32_t copied)
+{
+	(void)event;
+	(void)waitable;
+	(void)copied;
+	return raw_wait();
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Drops for a reason that it has not named.
+
+#include "weir.h"
+
+static void burst(struct weir_burst *b)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct weir_slot *slot = weir_slot(b, i);
+
+		weir_drop(slot, 200);
+	}
+}
+
+const struct weir_filter weir_filter = {
+	.burst = burst,
+};

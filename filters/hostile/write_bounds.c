@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Writes from beyond its memory.
+
+#include "raw.h"
+
+WEIR_EXPORT(WEIR_PROCESS) uint32_t process(uint32_t rx)
+{
+	return raw_begin(rx);
+}
+
+WEIR_EXPORT(WEIR_CALLBACK)
+uint32_t callback(uint32_t event, uint32_t waitable, uint32_t copied)
+{
+	(void)event;
+	(void)waitable;
+	(void)copied;
+	weir_tx_write(raw.tx, (void *)(uintptr_t)0xfffff000, 4096);
+	return raw_wait();
+}
