@@ -8,6 +8,28 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+// Names from guests end up in messages: nothing in them may steer a terminal, and a cut must not leave half
+// a character.
+static void clean(char *msg)
+{
+	char *at = msg;
+	char *lead = msg; // first byte of the last character
+
+	for (; *at != '\0'; at++) {
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+		if (((unsigned char)*at & 0xc0) != 0x80)
+			lead = at;
+	}
+	if ((unsigned char)*lead >= 0xc0) {
+		const unsigned char byte = (unsigned char)*lead;
+		const int n = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+
+		if (at - lead < n)
+			*lead = '\0';
+	}
+}
+
 int we_error_set(struct we_error *err, int rc, uint64_t offset, const char *fmt, ...)
 {
 	va_list ap;
@@ -22,6 +44,7 @@ int we_error_set(struct we_error *err, int rc, uint64_t offset, const char *fmt,
 	va_start(ap, fmt);
 	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
+	clean(err->msg);
 	return rc;
 }
 
@@ -53,6 +76,7 @@ int we_error_trap(struct we_error *err, enum we_trap trap, uint64_t offset, uint
 		va_start(ap, fmt);
 		vsnprintf(err->msg + used, sizeof(err->msg) - (size_t)used, fmt, ap);
 		va_end(ap);
+		clean(err->msg);
 	}
 	return traps[trap].rc;
 }
