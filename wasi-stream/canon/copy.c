@@ -8,21 +8,25 @@
 
 #define BLOCKED 0xffffffffu
 
-// Spec: the first checks of stream_copy, future_copy, cancel_copy and drop.
-static inline int get_end(const struct cm_builtin *b, enum cm_handle_kind kind, uint32_t i,
-	struct cm_copy_end **ret_end, struct we_error *err)
+// The end at index i. Returns NULL with the trap in *err. Spec: the first checks of stream_copy,
+// future_copy, cancel_copy and drop.
+static inline struct cm_copy_end *get_end(
+	const struct cm_builtin *b, enum cm_handle_kind kind, uint32_t i, struct we_error *err)
 {
 	struct cm_copy_end *end;
 
-	if (!b->inst->may_leave)
-		return cm_trap(err, CM_TRAP_CANNOT_LEAVE);
+	if (!b->inst->may_leave) {
+		(void)cm_trap(err, CM_TRAP_CANNOT_LEAVE);
+		return NULL;
+	}
 	end = cm_handles_get(&b->inst->handles, i, kind);
 	if (!end)
-		return cm_handles_blame(&b->inst->handles, i, err);
-	if (!cm_elem_equal(end->shared->elem, b->type->elem))
-		return cm_trap_at(err, CM_TRAP_ELEMENT_TYPE, i);
-	*ret_end = end;
-	return 0;
+		(void)cm_handles_blame(&b->inst->handles, i, err);
+	else if (!cm_elem_equal(end->shared->elem, b->type->elem))
+		(void)cm_trap_at(err, CM_TRAP_ELEMENT_TYPE, i);
+	else
+		return end;
+	return NULL;
 }
 
 // ---- new ----------------------------------------------------------------------------------------
@@ -90,12 +94,12 @@ static int blame_state(const struct cm_copy_end *end, struct we_error *err)
 static inline int copy(const struct cm_builtin *b, enum cm_handle_kind kind, uint64_t *slots,
 	uint32_t n, const char *what, struct we_error *err)
 {
-	struct cm_copy_end *end;
+	struct cm_copy_end *end = get_end(b, kind, (uint32_t)slots[0], err);
 	const struct cm_cx cx = {.inst = b->inst, .opts = &b->opts};
-	int rc = get_end(b, kind, (uint32_t)slots[0], &end, err);
+	int rc;
 
-	if (rc != 0)
-		return rc;
+	if (!end)
+		return WE_E_TRAP;
 	if (end->state != CM_COPY_IDLE)
 		return blame_state(end, err);
 	if (end->waitable.wset && !b->is_async)
@@ -158,11 +162,10 @@ static void shared_cancel(struct cm_copy_end *end)
 static int cancel_copy(
 	const struct cm_builtin *b, enum cm_handle_kind kind, uint64_t *slots, struct we_error *err)
 {
-	struct cm_copy_end *end;
-	const int rc = get_end(b, kind, (uint32_t)slots[0], &end, err);
+	struct cm_copy_end *end = get_end(b, kind, (uint32_t)slots[0], err);
 
-	if (rc != 0)
-		return rc;
+	if (!end)
+		return WE_E_TRAP;
 	if (end->state != CM_COPY_COPYING)
 		return cm_trap(err, CM_TRAP_NOT_COPYING);
 	if (end->waitable.wset && !b->is_async)
@@ -199,11 +202,10 @@ int canon_future_cancel_write(void *env, uint64_t *slots, struct we_error *err)
 static int drop(const struct cm_builtin *b, enum cm_handle_kind kind, const uint64_t *slots,
 	struct we_error *err)
 {
-	struct cm_copy_end *end;
-	const int rc = get_end(b, kind, (uint32_t)slots[0], &end, err);
+	struct cm_copy_end *end = get_end(b, kind, (uint32_t)slots[0], err);
 
-	if (rc != 0)
-		return rc;
+	if (!end)
+		return WE_E_TRAP;
 	if (kind == CM_HANDLE_FUTURE_WRITABLE && end->state != CM_COPY_DONE)
 		return cm_trap(err, CM_TRAP_FUTURE_UNWRITTEN);
 	if (cm_copy_end_is_copying(end))

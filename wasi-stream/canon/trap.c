@@ -16,36 +16,35 @@ const char *cm_trap_text(enum cm_trap trap)
 }
 
 // To the engine every trap of a built-in is one of a host function; only the text says which.
-static int trapped(struct we_error *err, int rc)
+static void set_trap(struct we_error *err)
 {
 	if (err)
 		err->trap = WE_TRAP_HOST;
-	return rc;
 }
 
-int cm_trap(struct we_error *err, enum cm_trap trap)
+void cm_trap_set(struct we_error *err, enum cm_trap trap)
 {
-	return trapped(err, we_error_set(err, WE_E_TRAP, 0, "%s", cm_trap_text(trap)));
+	(void)we_error_set(err, WE_E_TRAP, 0, "%s", cm_trap_text(trap));
+	set_trap(err);
 }
 
-int cm_trap_at(struct we_error *err, enum cm_trap trap, uint32_t number)
+void cm_trap_set_at(struct we_error *err, enum cm_trap trap, uint32_t number)
 {
-	return trapped(
-		err, we_error_set(err, WE_E_TRAP, 0, "%s %" PRIu32, cm_trap_text(trap), number));
+	(void)we_error_set(err, WE_E_TRAP, 0, "%s %" PRIu32, cm_trap_text(trap), number);
+	set_trap(err);
 }
 
-int cm_exhausted(struct we_error *err, const char *what, uint64_t limit)
+void cm_exhausted_set(struct we_error *err, const char *what, uint64_t limit)
 {
-	return we_error_set(
-		err, WE_E_EXHAUSTED, 0, "%s: limit of %" PRIu64 " reached", what, limit);
+	(void)we_error_set(err, WE_E_EXHAUSTED, 0, "%s: limit of %" PRIu64 " reached", what, limit);
 }
 
-int cm_unsupported(struct we_error *err, const char *what)
+void cm_unsupported_set(struct we_error *err, const char *what)
 {
-	return we_error_set(err, WE_E_UNSUPPORTED, 0, "%s", what);
+	(void)we_error_set(err, WE_E_UNSUPPORTED, 0, "%s", what);
 }
 
-int cm_nomem(struct we_error *err)
+void cm_nomem_set(struct we_error *err)
 {
-	return we_error_set(err, WE_E_NOMEM, 0, "out of memory");
+	(void)we_error_set(err, WE_E_NOMEM, 0, "out of memory");
 }

@@ -212,7 +212,7 @@ static int run_core_instantiate(
 	rc = make_bag(m, frame, def->of.instantiate.args, def->of.instantiate.n_args, &args);
 	if (rc == 0)
 		rc = core_imports(m, module, &args, &imports);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	cm_task_enter_core(
 		&task, frame->inst, &previous); // the start function is a synchronous task
@@ -566,7 +566,7 @@ static int make_frame(const struct maker *m, struct closure component, struct cm
 	return 0;
 }
 
-static int make_instance(struct cm_store *store, struct cm_instance *parent,
+int cm_instance_create_empty(struct cm_store *store, struct cm_instance *parent,
 	struct cm_instance **ret_inst, struct we_error *err)
 {
 	struct cm_instance *inst = calloc(1, sizeof(*inst));
@@ -626,7 +626,7 @@ static int instantiate(const struct maker *m, struct closure component, struct c
 		return cm_exhausted(m->err, "nesting of component instances", NESTING_MAX);
 	rc = make_frame(m, component, parent, args, &frame);
 	if (rc == 0)
-		rc = make_instance(m->store, parent->inst, &frame->inst, m->err);
+		rc = cm_instance_create_empty(m->store, parent->inst, &frame->inst, m->err);
 	if (rc < 0)
 		return rc;
 	*ret_inst = frame->inst;
@@ -662,8 +662,8 @@ int cm_instance_create(struct cm_store *store, struct cm_component *component,
 	if (rc == 0)
 		rc = refuse(component, err);
 	if (rc == 0)
-		rc = make_instance(store, NULL, &inst, err);
-	if (rc < 0)
+		rc = cm_instance_create_empty(store, NULL, &inst, err);
+	if (rc != 0)
 		return rc;
 	inst->items->component = cm_component_ref(component);
 	m.arena = &inst->items->arena;

@@ -46,5 +46,8 @@ static inline void cm_instance_set_may_enter(struct cm_instance *inst, bool may_
 		inst->may_enter = may_enter;
 }
 
+// An instance without definitions, which belongs to the store and cannot be entered yet.
+WE_MUST_USE int cm_instance_create_empty(struct cm_store *store, struct cm_instance *parent,
+	struct cm_instance **ret_inst, struct we_error *err);
 // Frees the instance alone, not what it exports through the store.
 void cm_instance_destroy(struct cm_instance *inst);
