@@ -5,15 +5,7 @@
 // Spec: interpreter "Scripts".
 #pragma once
 
-#include "skip.h"
-#include "we.h"
-
-// Assertions; a command that is no assertion counts only when it fails.
-struct spec_totals {
-	uint64_t n_passed;
-	uint64_t n_failed;
-	uint64_t n_skipped; // malformed text, and what the skip list has
-};
+#include "suite.h"
 
 // Returns: 0, or -1 with a message on stderr when the script cannot be read.
 int spec_run(struct we_engine *engine, const struct spec_skip *skip, const char *json_path,

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// spec_suite: see suite.h.
+#include "suite.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+	DONE = 0,
+	GUEST_AT_FAULT = 1,
+	WRONG_USE = 2,
+	NO_SUITE = 77
+};
+enum {
+	PATH_CAP = 4096
+};
+
+struct run {
+	const struct spec_suite *suite;
+	struct we_engine *engine;
+	struct spec_skip skip;
+	struct spec_totals totals;
+	const char *conformance; // or NULL
+};
+
+static bool is_json(const char *name)
+{
+	const size_t len = strlen(name);
+
+	return len > 5 && strcmp(name + len - 5, ".json") == 0;
+}
+
+static int select_json(const struct dirent *entry)
+{
+	return is_json(entry->d_name);
+}
+
+static int run_folder(struct run *run, const char *path)
+{
+	struct dirent **entries;
+	const int n = scandir(path, &entries, select_json, alphasort);
+	char file[PATH_CAP];
+	int rc = n < 0 ? -1 : 0;
+
+	for (int i = 0; i < n; i++) {
+		snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name);
+		if (rc == 0)
+			rc = run->suite->run(run->engine, &run->skip, file, &run->totals);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	return rc;
+}
+
+// Returns: 0; -1 unreadable; 1 not there.
+static int run_path(struct run *run, const char *given)
+{
+	char path[PATH_CAP];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s", given);
+	if (stat(path, &st) < 0) {
+		if (run->conformance == NULL || given[0] == '/')
+			return 1;
+		snprintf(path, sizeof(path), "%s/%s", run->conformance, given);
+		if (stat(path, &st) < 0)
+			return 1;
+	}
+	return S_ISDIR(st.st_mode) ? run_folder(run, path)
+				   : run->suite->run(run->engine, &run->skip, path, &run->totals);
+}
+
+static int usage(const struct spec_suite *suite)
+{
+	fprintf(stderr,
+		"usage: %s [--tier interp] [--skip LIST] [--conformance DIR] [FILE.json | "
+		"FOLDER]...\n",
+		suite->program);
+	return WRONG_USE;
+}
+
+static int run_paths(struct run *run, const char *const *paths, int n)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < n; i++) {
+		rc = run_path(run, paths[i]);
+		if (rc > 0)
+			fprintf(stderr, "%s: %s: not there; set WEIR_CONFORMANCE\n",
+				run->suite->program, paths[i]);
+	}
+	printf("%llu passed, %llu failed, %llu skipped\n", (unsigned long long)run->totals.n_passed,
+		(unsigned long long)run->totals.n_failed,
+		(unsigned long long)run->totals.n_skipped);
+	if (rc > 0)
+		return NO_SUITE;
+	return rc < 0 || run->totals.n_failed > 0 ? GUEST_AT_FAULT : DONE;
+}
+
+int spec_suite_main(const struct spec_suite *suite, int argc, char **argv)
+{
+	const char *skip_path = NULL;
+	const char *env = getenv("WEIR_CONFORMANCE");
+	struct run run = {.suite = suite};
+	struct we_error err;
+	int status;
+	int i = 1;
+
+	for (; i < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
+		if (i + 1 >= argc)
+			return usage(suite);
+		if (strcmp(argv[i], "--skip") == 0)
+			skip_path = argv[i + 1];
+		else if (strcmp(argv[i], "--conformance") == 0)
+			run.conformance = argv[i + 1];
+		else if (strcmp(argv[i], "--tier") != 0 || strcmp(argv[i + 1], "interp") != 0)
+			return usage(suite);
+	}
+	if (env != NULL && env[0] != '\0')
+		run.conformance = env;
+	if ((skip_path != NULL ? spec_skip_init_file(&run.skip, skip_path)
+			       : spec_skip_init_default(&run.skip)) < 0)
+		return WRONG_USE;
+	if (we_engine_create(NULL, &run.engine, &err) < 0) {
+		fprintf(stderr, "%s: %s: %s\n", suite->program, we_failure_word(err.rc), err.msg);
+		spec_skip_fini(&run.skip);
+		return GUEST_AT_FAULT;
+	}
+	status = i < argc ? run_paths(&run, (const char *const *)argv + i, argc - i)
+			  : run_paths(&run, suite->folders, (int)suite->n_folders);
+	we_engine_destroy(run.engine);
+	spec_skip_fini(&run.skip);
+	return status;
+}
