@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "arena.h"
+#include "file.h"
 #include "option.h"
 #include "queue_map.h"
 #include "suggest.h"
@@ -16,7 +17,6 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -606,46 +606,20 @@ static int parse_FILE(
 
 // ---- a filter's config map ----------------------------------------------------------------------
 
-// A whole file into the arena, terminated. Returns: 0; HOST with *ret_problem (static or of strerror).
+// A whole file into the arena, terminated. Returns: 0; HOST with err->msg; NOMEM.
 static int read_file(struct loader *ld, const char *path, size_t cap, const char **ret_text,
-	size_t *ret_len, const char **ret_problem)
+	size_t *ret_len, struct we_error *err)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *text = NULL;
-	size_t room = 4096; // grows by doubling: a pipe says no size
-	size_t len = 0;
+	uint8_t *data;
+	size_t len;
+	const int rc = dp_file_read(path, cap, &data, &len, err);
 
-	if (fd < 0) {
-		*ret_problem = strerror(errno);
-		return WE_E_HOST;
-	}
-	for (;;) {
-		char *more = we_arena_alloc(&ld->owned->arena, room + 1);
-		if (more == NULL) {
-			close(fd);
-			return WE_E_NOMEM;
-		}
-		if (len > 0)
-			memcpy(more, text, len);
-		text = more;
-		ssize_t got = 1;
-		while (len < room && (got = read(fd, text + len, room - len)) > 0)
-			len += (size_t)got;
-		if (got <= 0 || len > cap) {
-			*ret_problem = got < 0     ? strerror(errno)
-				       : len > cap ? "it is too large"
-						   : NULL;
-			break;
-		}
-		room *= 2;
-	}
-	close(fd);
-	if (*ret_problem != NULL)
-		return WE_E_HOST;
-	text[len] = '\0';
-	*ret_text = text;
+	if (rc != 0)
+		return rc;
+	*ret_text = copy_text(ld, (const char *)data, len);
 	*ret_len = len;
-	return 0;
+	free(data);
+	return *ret_text != NULL ? 0 : WE_E_NOMEM;
 }
 
 static int read_entry(struct loader *ld, const struct option *option,
@@ -660,14 +634,14 @@ static int read_entry(struct loader *ld, const struct option *option,
 	len = strlen(text);
 	if (text[0] == '@' && text[1] != '@') {
 		const char *path = resolve_path(ld, text + 1);
-		const char *problem = NULL;
+		struct we_error err;
 
 		if (path == NULL)
 			return WE_E_NOMEM;
-		const int rc = read_file(ld, path, VALUE_FILE_MAX, &text, &len, &problem);
-		if (problem != NULL)
+		const int rc = read_file(ld, path, VALUE_FILE_MAX, &text, &len, &err);
+		if (rc == WE_E_HOST)
 			return dp_complain(&ld->to, WE_E_INVALID, node->place,
-				"%s.config: cannot read %s: %s", ld->path, path, problem);
+				"%s.config: cannot read %s: %s", ld->path, path, err.msg);
 		if (rc != 0)
 			return rc;
 		for (size_t i = 0, n; i < len; i += n) {
@@ -1231,9 +1205,9 @@ static int load_tree(struct loader *ld, const struct dp_yaml_node *root)
 static int load_file(struct loader *ld, const char *path)
 {
 	const struct dp_place nowhere = {0, 0};
-	const char *problem = NULL;
 	const char *slash = strrchr(path, '/');
 	struct dp_yaml_node *root;
+	struct we_error err;
 	const char *text;
 	size_t len;
 
@@ -1243,9 +1217,9 @@ static int load_file(struct loader *ld, const char *path)
 	ld->owned->config.file = copy_text(ld, path, strlen(path));
 	if (ld->folder == NULL || ld->owned->config.file == NULL)
 		return WE_E_NOMEM;
-	int rc = read_file(ld, path, FILE_MAX, &text, &len, &problem);
-	if (problem != NULL)
-		return dp_complain(&ld->to, WE_E_HOST, nowhere, "cannot read it: %s", problem);
+	int rc = read_file(ld, path, FILE_MAX, &text, &len, &err);
+	if (rc == WE_E_HOST)
+		return dp_complain(&ld->to, WE_E_HOST, nowhere, "cannot read it: %s", err.msg);
 	if (rc == 0)
 		rc = dp_yaml_parse(&ld->owned->arena, &ld->to, text, len, &root);
 	if (rc == 0)

@@ -337,7 +337,7 @@ static void config_that_does_not_exist_is_the_machines_refusal(void **state)
 	free(message);
 	message = NULL;
 	assert_int_equal(dp_config_load("/dev/zero", NULL, &config, &message), WE_E_HOST);
-	assert_string_equal(message, "/dev/zero: cannot read it: it is too large");
+	assert_string_equal(message, "/dev/zero: cannot read it: it is longer than 1048576 bytes");
 	free(message);
 }
 

@@ -36,6 +36,7 @@ static const char *const formats[] = {
 
 static atomic_int log_level = DP_LOG_INFO;
 static atomic_int log_format = -1; // -1: not chosen yet
+static atomic_bool is_line_transient;
 
 void dp_log_set_level(enum dp_log_level level)
 {
@@ -45,6 +46,11 @@ void dp_log_set_level(enum dp_log_level level)
 void dp_log_set_format(enum dp_log_format format)
 {
 	atomic_store_explicit(&log_format, (int)format, memory_order_relaxed);
+}
+
+void dp_log_set_transient(bool is_transient)
+{
+	atomic_store_explicit(&is_line_transient, is_transient, memory_order_relaxed);
 }
 
 enum dp_log_level dp_log_level(void)
@@ -159,6 +165,8 @@ void dp_log_text(enum dp_log_level level, const char *place, const char *text, s
 	if (level > dp_log_level())
 		return;
 	line.len = 0;
+	if (atomic_load_explicit(&is_line_transient, memory_order_relaxed))
+		line_add(&line, "\r\033[K", 4);
 	switch (format_now()) {
 	case DP_LOG_TEXT:
 		line_add_time(&line);

@@ -38,6 +38,9 @@ enum dp_log_level dp_log_level(void);
 int dp_log_level_parse(const char *name, enum dp_log_level *ret_level);
 int dp_log_format_parse(const char *name, enum dp_log_format *ret_format);
 
+// While the last line on the terminal is one that will be written over (progress), lines begin by erasing it.
+void dp_log_set_transient(bool is_transient);
+
 // place: where the line comes from, "port.c:88" or "filter acl". Bytes that are no printable UTF-8 are
 // escaped, a line longer than 1 KiB is cut.
 void dp_log_write(enum dp_log_level level, const char *place, const char *fmt, ...) WE_PRINTF(3, 4);
