@@ -160,10 +160,18 @@ struct cm_type {
 	struct cm_layout layout32;        // in a memory of 32-bit addresses
 	struct cm_layout layout64;        // in a memory of 64-bit addresses
 	uint32_t weight;                  // nodes when written as a tree, itself included
+	uint32_t depth;                   // nodes down to the deepest leaf, itself included
 	const struct cm_interface *face;  // INSTANCE, COMPONENT
 	struct cm_name name;              // that an import or export gave it; {NULL, 0}: none
 	const struct cm_type *named;      // the type that was given that name; NULL without name
+	const struct cm_type *root;       // the type behind all names; NULL without name
 };
+
+// The type behind all its names. Two resources are equal when these are the same node.
+static inline const struct cm_type *cm_type_root(const struct cm_type *type)
+{
+	return type->root == NULL ? type : type->root;
+}
 
 // The one node of a primitive, kind < CM_TYPE_N_PRIMITIVE.
 const struct cm_type *cm_type_primitive(enum cm_typekind kind);
@@ -180,7 +188,8 @@ static inline bool cm_type_is_variant(const struct cm_type *type)
 //
 // Arguments are borrowed and must live as long as the arena. The rules on names and uses are the
 // validator's; what these check is size alone.
-// Returns: 0; INVALID when the type is larger than the limits of limits.h; NOMEM.
+// Returns: 0; INVALID, with the type in *ret_type all the same, when it is larger than limits.h allows
+// (cm_type_excess says how); NOMEM.
 
 WE_MUST_USE int cm_type_create_fields(struct we_arena *arena, enum cm_typekind kind,
 	struct cm_field *fields, uint32_t n_fields, const struct cm_type **ret_type);
@@ -199,10 +208,15 @@ WE_MUST_USE int cm_type_create_func(struct we_arena *arena, bool is_async, struc
 // INSTANCE or COMPONENT.
 WE_MUST_USE int cm_type_create_interface(struct we_arena *arena, enum cm_typekind kind,
 	const struct cm_interface *face, const struct cm_type **ret_type);
-WE_MUST_USE int cm_type_create_resource(struct we_arena *arena, const struct cm_type **ret_type);
-// The same type under a name: equal to type, but with an identity of its own. Resources keep theirs.
+// name: {NULL, 0} when it has none yet.
+WE_MUST_USE int cm_type_create_resource(
+	struct we_arena *arena, struct cm_name name, const struct cm_type **ret_type);
+// The same type under a name: equal to type, but with an identity of its own.
 WE_MUST_USE int cm_type_create_named(struct we_arena *arena, const struct cm_type *type,
 	struct cm_name name, const struct cm_type **ret_type);
+
+// What of the limits a type exceeds, as text; NULL: nothing.
+const char *cm_type_excess(const struct cm_type *type);
 
 // ---- comparing ----------------------------------------------------------------------------------
 
@@ -249,6 +263,7 @@ void cm_task_return_flatten(const struct cm_type *result, struct cm_coresig *ret
 // As WIT, named types by their names: "func(key: string) -> result<option<string>, error>". Cut to cap
 // bytes with the terminator. Returns buf.
 char *cm_type_print(const struct cm_type *type, char *buf, size_t cap);
+const char *cm_primitive_word(enum cm_typekind kind); // "u8", kind < CM_TYPE_N_PRIMITIVE
 
 // ---- WIT text -----------------------------------------------------------------------------------
 
