@@ -410,7 +410,7 @@ static int decode_core_moduledecl(
 // core:deftype
 static int decode_core_type(struct decoder *d, struct we_reader *r, struct cm_syntax_coretype *ret)
 {
-	struct cm_syntax_moduledecl *decls;
+	struct cm_syntax_moduledecl *decls = NULL;
 	const uint8_t *from = r->at;
 	uint8_t prefix;
 	uint32_t n = 0;
@@ -452,7 +452,7 @@ static int decode_core_type(struct decoder *d, struct we_reader *r, struct cm_sy
 static int decode_core_args(struct decoder *d, struct we_reader *r, bool is_inline,
 	const struct cm_arg **ret_args, uint32_t *ret_n)
 {
-	struct cm_arg *args;
+	struct cm_arg *args = NULL;
 	uint8_t byte = 0;
 	uint32_t n = 0;
 	int rc;
@@ -498,9 +498,34 @@ static int decode_core_instance(struct decoder *d, struct we_reader *r, struct c
 static int decode_nameattributes(
 	struct decoder *d, struct we_reader *r, struct cm_syntax_name *ret);
 
+// instantiatearg: only the name is like an export's.
+static int decode_arg(struct decoder *d, struct we_reader *r, struct cm_arg *arg)
+{
+	int rc;
+
+	rc = decode_name(d, r, &arg->name);
+	if (rc == 0)
+		rc = decode_sort(r, "component external kind", &arg->sort);
+	return rc < 0 ? rc : we_reader_u32(r, &arg->idx);
+}
+
+// inlineexport
+static int decode_inline_export(
+	struct decoder *d, struct we_reader *r, struct cm_arg *arg, struct cm_syntax_name *name)
+{
+	int rc;
+
+	rc = decode_nameattributes(d, r, name);
+	arg->name = name->name;
+	if (rc == 0)
+		rc = decode_sort(r, "component external kind", &arg->sort);
+	return rc < 0 ? rc : we_reader_u32(r, &arg->idx);
+}
+
 static int decode_instance(struct decoder *d, struct we_reader *r, struct cm_syntax_item *ret)
 {
-	struct cm_arg *args;
+	struct cm_syntax_name *names = NULL;
+	struct cm_arg *args = NULL;
 	uint8_t byte = 0;
 	uint32_t n = 0;
 	int rc;
@@ -515,21 +540,16 @@ static int decode_instance(struct decoder *d, struct we_reader *r, struct cm_syn
 		rc = decode_array(d, r, 3, sizeof(*args), "arguments", &args, &n);
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; rc == 0 && i < n; i++) {
-		if (byte == 0) {
-			rc = decode_name(d, r, &args[i].name);
-		} else { // attributes of inline exports change nothing
-			struct cm_syntax_name name = {0};
-
-			rc = decode_nameattributes(d, r, &name);
-			args[i].name = name.name;
-		}
-		if (rc == 0)
-			rc = decode_sort(r, "component external kind", &args[i].sort);
-		if (rc == 0)
-			rc = we_reader_u32(r, &args[i].idx);
+	if (byte == 1) {
+		names = we_arena_array(d->arena, n, sizeof(*names));
+		if (names == NULL)
+			return decode_nomem(d, r);
 	}
+	for (uint32_t i = 0; rc == 0 && i < n; i++)
+		rc = byte == 0 ? decode_arg(d, r, &args[i])
+			       : decode_inline_export(d, r, &args[i], &names[i]);
 	ret->of.instance.is_inline = byte == 1;
+	ret->of.instance.names = names;
 	ret->of.instance.args = args;
 	ret->of.instance.n_args = n;
 	return rc;
@@ -651,7 +671,7 @@ enum field_form {
 static int decode_fields(
 	struct decoder *d, struct we_reader *r, enum field_form form, struct cm_syntax_type *ret)
 {
-	struct cm_syntax_field *fields;
+	struct cm_syntax_field *fields = NULL;
 	uint32_t n = 0;
 	int rc;
 
@@ -924,7 +944,7 @@ static int decode_decl(
 static int decode_body(
 	struct decoder *d, struct we_reader *r, enum cm_typekind kind, struct cm_syntax_items *ret)
 {
-	struct cm_syntax_item *items;
+	struct cm_syntax_item *items = NULL;
 	uint32_t n = 0;
 	int rc;
 

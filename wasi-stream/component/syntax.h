@@ -119,6 +119,7 @@ struct cm_syntax_item {
 			bool is_inline; // inline exports, else instantiate
 			uint32_t idx;
 			const struct cm_arg *args;
+			const struct cm_syntax_name *names; // [n_args] of INSTANCE, is_inline
 			uint32_t n_args;
 		} instance;
 		struct { // ALIAS_*

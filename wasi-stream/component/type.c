@@ -362,8 +362,9 @@ int cm_type_create_map(struct we_arena *arena, const struct cm_type *key,
 		return WE_E_NOMEM;
 	pair[0].type = key;
 	pair[1].type = value;
+	// The pair alone may be too large: the limit is on types that are written down.
 	rc = cm_type_create_fields(arena, CM_TYPE_TUPLE, pair, 2, &elem);
-	return rc < 0 ? rc : cm_type_create_elem(arena, CM_TYPE_MAP, elem, 0, ret_type);
+	return rc == WE_E_NOMEM ? rc : cm_type_create_elem(arena, CM_TYPE_MAP, elem, 0, ret_type);
 }
 
 int cm_type_create_func(struct we_arena *arena, bool is_async, struct cm_field *params,
@@ -432,6 +433,7 @@ int cm_type_create_named(struct we_arena *arena, const struct cm_type *type, str
 	copy->name = name;
 	copy->named = type;
 	copy->root = cm_type_root(type);
+	copy->traits |= CM_TRAIT_NAMED;
 	*ret_type = copy;
 	return 0;
 }

@@ -142,6 +142,7 @@ enum cm_trait {
 	CM_TRAIT_BORROW = 1 << 1,   // has a borrow
 	CM_TRAIT_RESOURCE = 1 << 2, // mentions a resource
 	CM_TRAIT_ASYNC = 1 << 3,    // has a stream or a future
+	CM_TRAIT_NAMED = 1 << 4,    // mentions a type that an import or export named
 };
 
 // Invariant: n_flat <= CM_FLAT_SPILLED; flat[i] is set for i < min(n_flat, CM_MAX_FLAT_PARAMS).

@@ -42,98 +42,145 @@ static int spend(struct cm_subst *s, uint32_t n)
 	return 0;
 }
 
-static int subst_fields(struct cm_subst *s, struct cm_type *copy)
+static int image_of(struct cm_subst *s, const struct cm_type **type, bool *is_changed)
 {
-	struct cm_field *fields;
+	const struct cm_type *before = *type;
+	int rc;
+
+	if (before == NULL)
+		return 0;
+	rc = cm_subst_type(s, before, type);
+	*is_changed |= *type != before;
+	return rc;
+}
+
+static int subst_fields(struct cm_subst *s, struct cm_type *copy, bool *is_changed)
+{
+	struct cm_field *fields = NULL;
 	int rc = spend(s, copy->n_fields);
 
-	if (rc < 0)
-		return rc;
-	fields = we_arena_array(s->arena, copy->n_fields, sizeof(*fields));
-	if (fields == NULL)
-		return WE_E_NOMEM;
 	for (uint32_t i = 0; rc == 0 && i < copy->n_fields; i++) {
-		fields[i] = copy->fields[i];
-		if (fields[i].type != NULL)
-			rc = cm_subst_type(s, fields[i].type, &fields[i].type);
+		const struct cm_type *image = copy->fields[i].type;
+		bool is_field_changed = false;
+
+		rc = image_of(s, &image, &is_field_changed);
+		if (rc < 0 || !is_field_changed)
+			continue;
+		if (fields == NULL) { // the first that changes
+			fields = we_arena_array(s->arena, copy->n_fields, sizeof(*fields));
+			if (fields == NULL)
+				return WE_E_NOMEM;
+			memcpy(fields, copy->fields, copy->n_fields * sizeof(*fields));
+			copy->fields = fields;
+			*is_changed = true;
+		}
+		fields[i].type = image;
 	}
-	copy->fields = fields;
+	return rc;
+}
+
+static int subst_externs(
+	struct cm_subst *s, const struct cm_extern **externs, uint32_t n, bool *is_changed)
+{
+	struct cm_extern *copy = NULL;
+	int rc = spend(s, n);
+
+	for (uint32_t i = 0; rc == 0 && i < n; i++) {
+		const struct cm_type *image = (*externs)[i].type;
+		bool is_extern_changed = false;
+
+		rc = image_of(s, &image, &is_extern_changed);
+		if (rc < 0 || !is_extern_changed)
+			continue;
+		if (copy == NULL) {
+			copy = we_arena_array(s->arena, n, sizeof(*copy));
+			if (copy == NULL)
+				return WE_E_NOMEM;
+			memcpy(copy, *externs, n * sizeof(*copy));
+			*externs = copy;
+			*is_changed = true;
+		}
+		copy[i].type = image;
+	}
 	return rc;
 }
 
 int cm_subst_externs(struct cm_subst *s, const struct cm_extern *externs, uint32_t n,
 	const struct cm_extern **ret_externs)
 {
-	struct cm_extern *copy;
-	int rc = spend(s, n);
+	bool is_changed = false;
 
-	if (rc < 0)
-		return rc;
-	copy = we_arena_array(s->arena, n, sizeof(*copy));
-	if (copy == NULL)
-		return WE_E_NOMEM;
-	for (uint32_t i = 0; rc == 0 && i < n; i++) {
-		copy[i] = externs[i];
-		if (copy[i].type != NULL)
-			rc = cm_subst_type(s, copy[i].type, &copy[i].type);
-	}
-	*ret_externs = copy;
-	return rc;
+	*ret_externs = externs;
+	return subst_externs(s, ret_externs, n, &is_changed);
 }
 
-static int subst_face(struct cm_subst *s, struct cm_type *copy)
+static int subst_face(struct cm_subst *s, struct cm_type *copy, bool *is_changed)
 {
-	struct cm_interface *face = we_arena_alloc(s->arena, sizeof(*face));
+	struct cm_interface face = *copy->face;
+	struct cm_interface *kept;
+	bool is_face_changed = false;
 	int rc;
 
-	if (face == NULL)
-		return WE_E_NOMEM;
-	*face = *copy->face;
-	rc = cm_subst_externs(s, face->imports, face->n_imports, &face->imports);
+	rc = subst_externs(s, &face.imports, face.n_imports, &is_face_changed);
 	if (rc == 0)
-		rc = cm_subst_externs(s, face->exports, face->n_exports, &face->exports);
-	copy->face = face;
+		rc = subst_externs(s, &face.exports, face.n_exports, &is_face_changed);
+	if (rc < 0 || !is_face_changed)
+		return rc;
+	kept = we_arena_alloc(s->arena, sizeof(*kept));
+	if (kept == NULL)
+		return WE_E_NOMEM;
+	*kept = face;
+	copy->face = kept;
+	*is_changed = true;
+	return 0;
+}
+
+// Layout and flattening stay as they are: what replaces a type is equal to it but for resources.
+static int subst_parts(struct cm_subst *s, struct cm_type *copy, bool *is_changed)
+{
+	int rc;
+
+	rc = subst_fields(s, copy, is_changed);
+	if (rc == 0)
+		rc = image_of(s, &copy->elem, is_changed);
+	if (rc == 0 && copy->face != NULL)
+		rc = subst_face(s, copy, is_changed);
+	if (rc == 0 && copy->named != NULL) {
+		rc = image_of(s, &copy->named, is_changed);
+		copy->root = cm_type_root(copy->named);
+	}
 	return rc;
 }
 
-// Layout and flattening stay as they are: one resource is like the other.
 int cm_subst_type(struct cm_subst *s, const struct cm_type *type, const struct cm_type **ret_type)
 {
+	struct cm_type parts = *type;
 	const struct cm_type *image;
+	bool is_changed = false;
 	struct cm_type *copy;
 	int rc;
 
 	*ret_type = type;
-	if ((type->traits & CM_TRAIT_RESOURCE) == 0)
+	if ((type->traits & (CM_TRAIT_RESOURCE | CM_TRAIT_NAMED)) == 0)
 		return 0;
 	image = cm_ptr_map_get(&s->images, type);
 	if (image != NULL) {
 		*ret_type = image;
 		return 0;
 	}
-	if (type->kind == CM_TYPE_RESOURCE && type->named == NULL)
-		return 0; // not one of those to be replaced
 	rc = spend(s, 1);
+	if (rc == 0)
+		rc = subst_parts(s, &parts, &is_changed);
 	if (rc < 0)
 		return rc;
-	copy = we_arena_alloc(s->arena, sizeof(*copy));
-	if (copy == NULL)
-		return WE_E_NOMEM;
-	*copy = *type;
-	if (copy->n_fields > 0)
-		rc = subst_fields(s, copy);
-	if (rc == 0 && copy->elem != NULL)
-		rc = cm_subst_type(s, copy->elem, &copy->elem);
-	if (rc == 0 && copy->face != NULL)
-		rc = subst_face(s, copy);
-	if (rc == 0 && copy->named != NULL) {
-		rc = cm_subst_type(s, copy->named, &copy->named);
-		copy->root = cm_type_root(copy->named);
+	if (is_changed) {
+		copy = we_arena_alloc(s->arena, sizeof(*copy));
+		if (copy == NULL)
+			return WE_E_NOMEM;
+		*copy = parts;
+		*ret_type = copy;
 	}
-	if (rc < 0)
-		return rc;
-	*ret_type = copy;
-	return cm_ptr_map_put(&s->images, type, copy);
+	return cm_ptr_map_put(&s->images, type, *ret_type);
 }
 
 // ---- free resources -----------------------------------------------------------------------------

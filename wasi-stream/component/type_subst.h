@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// type_subst: a type with some of its resources replaced by others, and the resources a type mentions.
+// type_subst: a type with some of its parts replaced by others, and the resources a type mentions.
 //
-// Instantiating a component replaces the resources that it imports by those given to it, and those that it
-// defines by fresh ones. Within one substitution a node has one image, so names keep their identity.
+// Instantiating a component replaces the types that it imports by those given to it, and the resources that it
+// defines by fresh ones. Within one substitution a node has one image, so names keep their identity; a node
+// with nothing to replace is its own image.
 // Owns:   its memory of images; the new types go to the arena. Thread: one.
 // Spec:   Explainer.md "Type Checking" (substitution, generativity).
 #pragma once
@@ -18,7 +19,7 @@ struct cm_subst {
 
 void cm_subst_init(struct cm_subst *s, struct we_arena *arena, uint32_t *nodes_left);
 void cm_subst_fini(struct cm_subst *s);
-// Replace the resource from (a root) by to. Returns: 0; NOMEM.
+// Replace from, a resource or a named type, by to. Returns: 0; NOMEM.
 WE_MUST_USE int cm_subst_replace(
 	struct cm_subst *s, const struct cm_type *from, const struct cm_type *to);
 // Replace from by a fresh resource of the same name. Returns: 0; NOMEM.

@@ -508,10 +508,30 @@ static int match_imports(struct cm_validator *v, struct cm_matcher *m,
 	return rc;
 }
 
-// The type of the new instance: imported resources replaced by the given, defined ones fresh.
+// A type that is imported, or exported by an imported instance, becomes the type that is given for it.
+static int replace_given(
+	struct cm_subst *s, const struct cm_extern *given, const struct cm_extern *import)
+{
+	int rc = 0;
+
+	if (import->sort == CM_SORT_TYPE)
+		return cm_subst_replace(s, import->type, given->type);
+	if (import->sort != CM_SORT_INSTANCE)
+		return 0;
+	for (uint32_t i = 0; rc == 0 && i < import->type->face->n_exports; i++) {
+		const struct cm_extern *inner = &import->type->face->exports[i];
+
+		rc = replace_given(s,
+			cm_interface_export(given->type->face, inner->name.text, inner->name.len),
+			inner);
+	}
+	return rc;
+}
+
+// The type of the new instance: what was imported is what was given, what it defines is fresh.
 static int type_of_instantiation(struct cm_validator *v, struct cm_scope *scope,
-	const struct cm_matcher *m, const struct cm_interface *face,
-	const struct cm_type **ret_type)
+	const struct cm_syntax_item *item, const struct cm_extern *given,
+	const struct cm_interface *face, const struct cm_type **ret_type)
 {
 	struct cm_interface *exports = we_arena_alloc(v->arena, sizeof(*exports));
 	struct cm_subst subst;
@@ -520,12 +540,10 @@ static int type_of_instantiation(struct cm_validator *v, struct cm_scope *scope,
 	if (exports == NULL)
 		return WE_E_NOMEM;
 	cm_subst_init(&subst, v->arena, &v->nodes_left);
-	for (uint32_t i = 0; rc == 0 && i < face->n_bound_imports; i++) {
-		const struct cm_type *to = cm_matcher_bound(m, face->bound_imports[i]);
-
-		if (to != NULL)
-			rc = cm_subst_replace(&subst, face->bound_imports[i], to);
-	}
+	for (uint32_t i = 0; rc == 0 && i < face->n_imports; i++)
+		rc = replace_given(&subst,
+			find_given(given, item->of.instance.n_args, face->imports[i].name),
+			&face->imports[i]);
 	for (uint32_t i = 0; rc == 0 && i < face->n_bound_exports; i++) {
 		const struct cm_type **bound =
 			we_vec_add(&scope->bound_exports, sizeof(struct cm_type *));
@@ -569,7 +587,7 @@ static int instantiate_component(struct cm_validator *v, struct cm_scope *scope,
 	rc = match_imports(v, &m, item, face, given);
 	v->steps_left = m.steps;
 	if (rc == 0)
-		rc = type_of_instantiation(v, scope, &m, face, ret_type);
+		rc = type_of_instantiation(v, scope, item, given, face, ret_type);
 	cm_matcher_fini(&m);
 	return cm_type_failed(v, rc, *ret_type, item->offset);
 }
@@ -587,14 +605,13 @@ static int bundle_exports(struct cm_validator *v, struct cm_scope *scope,
 		return cm_nomem(v, item->offset);
 	for (uint32_t i = 0; rc == 0 && i < n; i++) {
 		const struct cm_arg *arg = &item->of.instance.args[i];
-		const struct cm_syntax_name name = {.name = arg->name};
-
 		exports[i].name = arg->name;
 		exports[i].decl_offset = item->offset;
 		rc = cm_extern_of_item(v, scope, arg->sort, arg->idx, item->offset, &exports[i]);
+		exports[i].implements = item->of.instance.names[i].implements;
 		if (rc == 0)
-			rc = cm_validate_extern_name(
-				v, &name, &exports[i], "export", &names, item->offset);
+			rc = cm_validate_extern_name(v, &item->of.instance.names[i], &exports[i],
+				"export", &names, item->offset);
 	}
 	cm_namespace_fini(&names);
 	face->exports = exports;

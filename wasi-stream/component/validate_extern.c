@@ -151,8 +151,6 @@ int cm_validate_extern_name(struct cm_validator *v, const struct cm_syntax_name 
 	if (rc == CM_NAME_TAKEN)
 		return cm_invalid(v, offset, "%s name `%s` conflicts with previous name `%s`", what,
 			name->name.text, earlier.text);
-	if (rc == 0 && ext->sort == CM_SORT_TYPE && ext->type->kind == CM_TYPE_RESOURCE)
-		rc = name_resource(space, ext);
 	return rc < 0 ? cm_nomem(v, offset) : 0;
 }
 
@@ -378,14 +376,17 @@ static struct cm_extern extern_of_name(const struct cm_syntax_item *item)
 static int admit(struct cm_validator *v, struct cm_scope *scope, const struct cm_syntax_item *item,
 	const struct cm_extern *ext, bool is_import)
 {
+	struct cm_namespace *space = is_import ? &scope->import_names : &scope->export_names;
 	const char *what = is_import ? "import" : "export";
 	struct cm_extern *list;
 	int rc;
 
-	rc = cm_validate_extern_name(v, &item->of.extrn.name, ext, what,
-		is_import ? &scope->import_names : &scope->export_names, item->offset);
+	rc = cm_validate_extern_name(v, &item->of.extrn.name, ext, what, space, item->offset);
 	if (rc < 0)
 		return rc;
+	if (ext->sort == CM_SORT_TYPE && ext->type->kind == CM_TYPE_RESOURCE &&
+		name_resource(space, ext) < 0)
+		return cm_nomem(v, item->offset);
 	if (scope->kind != CM_TYPE_INSTANCE) {
 		rc = publish(v, scope, ext, is_import);
 		if (rc == HIDDEN)
