@@ -27,10 +27,14 @@ struct cm_cx {
 	const struct cm_options *opts;
 };
 
-// LiftOptions.equal: what task.return and its lift must agree on.
-static inline bool cm_options_lift_equal(const struct cm_options *a, const struct cm_options *b)
+// LiftOptions.equal: do task.return and its lift agree?
+// Deviates: a task.return without memory may stand beside a lift with one, because validation lets it have none only
+// when its result needs none, and because other engines take such components.
+static inline bool cm_options_lift_equal(
+	const struct cm_options *task_return, const struct cm_options *lift)
 {
-	return a->encoding == b->encoding && a->memory == b->memory;
+	return task_return->encoding == lift->encoding &&
+	       (!task_return->memory || task_return->memory == lift->memory);
 }
 
 // A span of guest memory that was checked when its pointer was lifted; memories do not shrink.
