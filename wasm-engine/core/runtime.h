@@ -103,7 +103,8 @@ struct we_calls {
 	uint64_t *stack;
 	uint32_t depth; // nested guest calls
 	uint32_t max_depth;
-	struct we_error *err; // of the call from the host that runs now
+	uint32_t n_entered;   // calls from the host that nest: each takes C stack
+	struct we_error *err; // of the innermost of them
 };
 
 struct we_trap_frame {

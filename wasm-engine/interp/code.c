@@ -1567,7 +1567,6 @@ static bool is_dead(struct xlate *t, enum we_op op)
 
 static int lower_body(struct xlate *t, struct we_reader *r)
 {
-	const uint32_t start = t->def->body.at;
 	struct we_instr in;
 	int rc;
 
@@ -1577,7 +1576,7 @@ static int lower_body(struct xlate *t, struct we_reader *r)
 			return rc;
 		if (is_dead(t, in.op))
 			continue;
-		t->at = start + in.at;
+		t->at = in.at;
 		lowerings[in.op]->lower(t, &in, lowerings[in.op]);
 		if (t->rc != 0)
 			return t->rc;

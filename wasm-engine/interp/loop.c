@@ -2,7 +2,7 @@
 // The handlers of the interpreter, one for each operation of icode.def, and the call from the host.
 //
 // Module path 3/6. No handler recurses: a guest's calls live on the store's value stack, also across instances. Only
-// a host function that calls back in nests on the C stack, and that is bounded (WE_LIMIT_HOST_CALLS).
+// a host function that calls back in nests on the C stack, and that is bounded (WE_LIMIT_ENTERED).
 // Owns:   nothing.
 // Thread: the store's worker.
 // Spec:   core "Instructions" (execution).
@@ -496,7 +496,8 @@ OP(LOOP_Z) { BRANCH_BACK(GET(u32, ip->a) == 0); }
 OP(LOOP_I32_ADD_NZ) {
 	if (IS_DUE())
 		SLOW(slow_due);
-	const u32 sum = GET(u32, ip->a) + (u32)(i16)ip->b;
+	const i32 step = (i16)ip->b;
+	const u32 sum = GET(u32, ip->a) + (u32)step;
 	PUT(u32, ip->a, sum);
 	BRANCH(sum != 0);
 }
@@ -735,7 +736,7 @@ int we_loop_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	struct we_regs regs;
 	int rc;
 
-	if (calls->depth >= calls->max_depth ||
+	if (calls->depth >= calls->max_depth || calls->n_entered >= WE_LIMIT_ENTERED ||
 		code->room + code->n_frame > (size_t)(calls->stack_end - base))
 		return we_error_trap(err, WE_TRAP_STACK_OVERFLOW,
 			code->module->file_offset + code->module->is.funcs[code->func].body.at,
@@ -746,6 +747,7 @@ int we_loop_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	fp[WE_FRAME_CALLER] = (uintptr_t)fp;
 	fp[WE_FRAME_INSTANCE] = (uintptr_t)func->instance;
 	fp[WE_FRAME_CODE] = (uintptr_t)code;
+	calls->n_entered++;
 	calls->err = err;
 	regs = (struct we_regs){
 		.ip = code->entry,
