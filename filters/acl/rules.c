@@ -354,6 +354,7 @@ int acl_rules_parse(struct weir_str text, struct acl_rules *rules, struct weir_t
 			return -1;
 	}
 	line.word.len = 0;
+	line.number += line.number == 0;
 	return has_default ? 0
 			   : fail(&line, STR("a last line \"default allow\" or \"default deny\""));
 }

@@ -9,7 +9,7 @@
 // Spec: RFC 1071; RFC 1624 eqn. 3.
 #pragma once
 
-#include "weir_slot.h"
+#include "weir_packet.h"
 
 enum weir_checksum_state {
 	WEIR_CHECKSUM_UNKNOWN, // the driver did not look, or the packet is not what it saw
@@ -58,18 +58,18 @@ static inline void weir_store16(uint8_t *at, uint16_t value)
 static inline uint64_t weir_sum(const uint8_t *data, uint32_t len)
 {
 	uint64_t sum = 0;
+	weir_u32x4 lanes = {0};
 	uint32_t i = 0;
 
-	for (; i + 4 <= len; i += 4) {
-		uint32_t word;
+	for (; i + 16 <= len;
+		i += 16) { // less than 2^32 in a lane: a packet has less than 2^17 words
+		const weir_u32x4 words = (weir_u32x4)weir_lanes_load(data + i);
 
-		__builtin_memcpy(&word, data + i, sizeof(word));
-		sum += word;
+		lanes += (words & 0xffff) + (words >> 16);
 	}
-	if (i + 2 <= len) {
+	sum = (uint64_t)lanes[0] + lanes[1] + lanes[2] + lanes[3];
+	for (; i + 2 <= len; i += 2)
 		sum += weir_load16(data + i);
-		i += 2;
-	}
 	if (i < len)
 		sum += data[i];
 	return sum;
@@ -118,4 +118,78 @@ static inline uint16_t weir_checksum_update(
 static inline uint16_t weir_checksum_udp(uint16_t checksum)
 {
 	return checksum == 0 ? 0xffff : checksum;
+}
+
+// Write the IPv4 header checksum of a packet that weir_parse found. Returns: false, nothing done, for IPv6.
+static inline bool weir_ip4_fill(struct weir_slot *slot, const struct weir_headers *h)
+{
+	enum {
+		CHECKSUM_AT = 10
+	}; // bytes into the header
+	uint8_t *ip = weir_data(slot) + h->l3;
+
+	if (h->version != 4)
+		return false;
+	weir_store16(ip + CHECKSUM_AT, 0);
+	weir_store16(ip + CHECKSUM_AT, weir_checksum(weir_sum(ip, (weir_be16(ip) >> 8 & 15) * 4)));
+	weir_changed(slot);
+	return true;
+}
+
+// Bytes from the transport header to its checksum, 0 when the protocol has none here.
+static inline uint32_t weir_l4_checksum_at(const struct weir_headers *h)
+{
+	if (h->protocol == WEIR_PROTO_TCP)
+		return 16;
+	if (h->protocol == WEIR_PROTO_UDP)
+		return 6;
+	return h->version == 6 && h->protocol == WEIR_PROTO_ICMP6 ? 2 : 0;
+}
+
+// Is the packet a fragment, the first one too? Its checksum is over bytes that are not here.
+static inline bool weir_is_fragment(const uint8_t *ip, const struct weir_headers *h)
+{
+	if (h->is_later_fragment)
+		return true;
+	if (h->version == 4)
+		return (weir_be16(ip + 6) & 0x3fff) != 0;
+	for (uint32_t at = WEIR_IP6_LEN, protocol = ip[6]; at + 8 <= h->l4 - h->l3;) {
+		const uint32_t len = weir_ip6_extension_len(protocol, ip[at + 1]);
+
+		if (protocol == WEIR_PROTO_FRAGMENT)
+			return true;
+		if (len == 0)
+			break;
+		protocol = ip[at];
+		at += len;
+	}
+	return false;
+}
+
+// Write the checksum of TCP, UDP or ICMPv6, over the whole packet with its pseudo header: after a rewrite, or where the
+// driver left the work to whoever sends the packet (WEIR_CHECKSUM_NONE). Returns: false, nothing done, when not all of
+// the packet is shown, for a fragment and for other protocols. Needs the addresses of the final destination in the
+// header: not for packets with a routing header.
+static inline bool weir_l4_fill(struct weir_slot *slot, const struct weir_headers *h)
+{
+	uint8_t *ip = weir_data(slot) + h->l3;
+	uint8_t *l4 = weir_data(slot) + h->l4;
+	const uint32_t len = h->end - h->l4;
+	const uint32_t total = weir_be16(ip + (h->version == 4 ? 2 : 4)) +
+			       (h->version == 4 ? 0U : (uint32_t)WEIR_IP6_LEN);
+	const uint32_t at = weir_l4_checksum_at(h);
+	uint64_t sum;
+	uint16_t checksum;
+
+	if (at == 0 || len < at + 2 || total != h->end - h->l3 || weir_is_fragment(ip, h))
+		return false;
+	weir_store16(l4 + at, 0);
+	sum = h->version == 4 ? weir_sum(ip + 12, 8) : weir_sum(ip + 8, 32);
+	sum += (uint64_t)h->protocol << 8; // big-endian 16-bit words, as weir_sum reads them
+	sum += (len >> 8 & 0xff) | (len & 0xff) << 8;
+	checksum = weir_checksum(sum + weir_sum(l4, len));
+	weir_store16(
+		l4 + at, h->protocol == WEIR_PROTO_UDP ? weir_checksum_udp(checksum) : checksum);
+	weir_changed(slot);
+	return true;
 }
