@@ -81,7 +81,7 @@ static inline int32_t acl_table_match(
 	for (uint32_t half = 0; half < 2; half++) {
 		for (uint64_t left = halves[half]; left != 0; left &= left - 1) {
 			const uint32_t chunk = half * 64 + (uint32_t)__builtin_ctzll(left);
-			const uint32_t at = ACL_SUMMARY + chunk * sizeof(weir_u8x16);
+			const uint32_t at = ACL_SUMMARY + chunk * (uint32_t)sizeof(weir_u8x16);
 			weir_u8x16 fits = weir_lanes_load(row + at);
 			weir_u64x2 bits;
 

@@ -136,11 +136,11 @@ static enum weir_parsed weir_parse_any(const struct weir_slot *slot, struct weir
 {
 	const uint8_t *packet = (const uint8_t *)slot + slot->data_off;
 	const uint32_t len = slot->len;
-	uint32_t n_tags = ((slot->rx_flags & WEIR_RX_VLAN_STRIPPED) != 0) +
-			  ((slot->rx_flags & WEIR_RX_QINQ_STRIPPED) != 0);
+	uint32_t n_tags = (slot->rx_flags & WEIR_RX_VLAN_STRIPPED) != 0;
 	uint32_t at = WEIR_ETHER_LEN - 2;
 
 	*ret = (struct weir_headers){0};
+	n_tags += (slot->rx_flags & WEIR_RX_QINQ_STRIPPED) != 0;
 	while (at + 2 <= len && weir_is_tag(weir_be16(packet + at))) {
 		if (n_tags++ == WEIR_TAGS_MAX)
 			return WEIR_NOT_IP;
