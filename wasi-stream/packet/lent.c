@@ -23,6 +23,7 @@ int ws_lent_init(struct ws_lent *lent, uint32_t held, uint32_t burst, struct we_
 		.tokens = malloc(n_slots * sizeof(*lent->tokens)),
 		.shown = malloc(n_slots * sizeof(*lent->shown)),
 		.pos_bits = pos_bits,
+		.at_mask = (uint32_t)n_slots - 1,
 		.n_bursts = n_bursts,
 		.held = held,
 	};
@@ -83,23 +84,15 @@ static void retire(struct ws_lent *lent, struct ws_lent_burst *burst)
 	lent->free = (uint32_t)(burst - lent->bursts);
 }
 
-void ws_lent_end(struct ws_lent *lent, struct ws_lent_cursor *cursor)
+void ws_lent_take(struct ws_lent *lent, uint32_t id, uint32_t n)
 {
-	if (cursor->n_taken == 0)
-		return;
-	cursor->burst->with_guest = cursor->with_guest;
-	if (cursor->with_guest == 0)
-		retire(lent, cursor->burst);
-	lent->n_lent -= cursor->n_taken;
-	cursor->n_taken = 0;
-}
+	assert(n > 0 && n <= ws_lent_run(lent, id));
+	struct ws_lent_burst *burst = &lent->bursts[ws_lent_at(lent, id) >> lent->pos_bits];
 
-void ws_lent_turn(struct ws_lent *lent, struct ws_lent_cursor *cursor, uint32_t id)
-{
-	ws_lent_end(lent, cursor);
-	cursor->burst = &lent->bursts[ws_lent_at(lent, id) >> lent->pos_bits];
-	cursor->with_guest = cursor->burst->with_guest;
-	cursor->first_id = cursor->burst->first_id;
+	burst->with_guest &= ~(UINT64_MAX >> (64 - n) << (id - burst->first_id));
+	lent->n_lent -= n;
+	if (burst->with_guest == 0)
+		retire(lent, burst);
 }
 
 void ws_lent_reclaim(struct ws_lent *lent, void (*give_back)(void *env, void *token), void *env)

@@ -27,6 +27,7 @@ struct ws_lent {
 	void **tokens;   // [n_bursts << pos_bits]
 	uint16_t *shown; // [n_bursts << pos_bits] bytes shown of the packet
 	uint32_t pos_bits;
+	uint32_t at_mask; // bits of an id that say where its token stands
 	uint32_t
 		n_bursts; // a power of two >= held, so that a record is free while fewer than held slots are lent
 	uint32_t free; // first free record; n_bursts: none
@@ -49,7 +50,7 @@ void ws_lent_reclaim(struct ws_lent *lent, void (*give_back)(void *env, void *to
 // Where the token of an id stands.
 static inline uint32_t ws_lent_at(const struct ws_lent *lent, uint32_t id)
 {
-	return id & ((lent->n_bursts << lent->pos_bits) - 1);
+	return id & lent->at_mask;
 }
 
 // When the oldest slot was lent. Needs: n_lent > 0.
@@ -59,40 +60,19 @@ static inline uint64_t ws_lent_oldest_ns(const struct ws_lent *lent)
 	return lent->bursts[lent->bursts[lent->n_bursts].newer].lent_ns;
 }
 
-// Slots that come back in one write are mostly of one burst: its bits stay in a register meanwhile.
-// Between _begin and _end nothing else may use the table.
-struct ws_lent_cursor {
-	struct ws_lent_burst *burst;
-	uint64_t with_guest;
-	uint32_t first_id;
-	uint32_t n_taken;
-};
-
-static inline struct ws_lent_cursor ws_lent_begin(const struct ws_lent *lent)
+// How many slots are outstanding from id on, one after the other in the burst of id. 0: id is not.
+static inline uint32_t ws_lent_run(const struct ws_lent *lent, uint32_t id)
 {
-	struct ws_lent_burst *head = &lent->bursts[lent->n_bursts]; // no bit is ever set in it
+	const struct ws_lent_burst *burst = &lent->bursts[ws_lent_at(lent, id) >> lent->pos_bits];
+	const uint32_t pos =
+		id - burst->first_id; // beyond the burst when the generation is another
 
-	return (struct ws_lent_cursor){.burst = head};
+	if (pos >> lent->pos_bits)
+		return 0;
+	const uint64_t gone = ~burst->with_guest >> pos;
+
+	return gone == 0 ? 64 - pos : (uint32_t)__builtin_ctzll(gone);
 }
 
-// Not inlined: a change of bursts. Puts the cursor's bits back and moves it to the record of id.
-void ws_lent_turn(struct ws_lent *lent, struct ws_lent_cursor *cursor, uint32_t id);
-void ws_lent_end(struct ws_lent *lent, struct ws_lent_cursor *cursor);
-
-// Take the slot back. Returns: is id outstanding (was it until now)?
-static inline bool ws_lent_take(struct ws_lent *lent, struct ws_lent_cursor *cursor, uint32_t id)
-{
-	uint32_t pos = id - cursor->first_id;
-
-	if (pos >> lent->pos_bits || cursor->with_guest == 0) {
-		ws_lent_turn(lent, cursor, id);
-		pos = id - cursor->first_id;
-		if (pos >> lent->pos_bits)
-			return false;
-	}
-	if (!(cursor->with_guest >> pos & 1))
-		return false;
-	cursor->with_guest &= ~(UINT64_C(1) << pos);
-	cursor->n_taken++;
-	return true;
-}
+// Take n slots back. Needs: 0 < n <= ws_lent_run(lent, id).
+void ws_lent_take(struct ws_lent *lent, uint32_t id, uint32_t n);

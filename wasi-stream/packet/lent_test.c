@@ -30,11 +30,10 @@ static uint32_t lend(uint32_t n, uintptr_t first, uint64_t now_ns)
 
 static bool take(uint32_t id)
 {
-	struct ws_lent_cursor cursor = ws_lent_begin(&lent);
-	const bool is_good = ws_lent_take(&lent, &cursor, id);
-
-	ws_lent_end(&lent, &cursor);
-	return is_good;
+	if (ws_lent_run(&lent, id) == 0)
+		return false;
+	ws_lent_take(&lent, id, 1);
+	return true;
 }
 
 struct given {
@@ -55,12 +54,11 @@ static void lent_burst_comes_back_in_one_sweep(void **state)
 	assert_int_equal(ws_lent_init(&lent, 64, 32, &err), 0);
 	for (uint32_t round = 0; round < 1000; round++) {
 		const uint32_t id = lend(32, 0, round);
-		struct ws_lent_cursor cursor = ws_lent_begin(&lent);
 
 		assert_int_equal(lent.n_lent, 32);
-		for (uint32_t i = 0; i < 32; i++)
-			assert_true(ws_lent_take(&lent, &cursor, id + i));
-		ws_lent_end(&lent, &cursor);
+		assert_int_equal(ws_lent_run(&lent, id), 32);
+		assert_int_equal(ws_lent_run(&lent, id + 31), 1);
+		ws_lent_take(&lent, id, 32);
 		assert_int_equal(lent.n_lent, 0);
 	}
 	ws_lent_fini(&lent);
@@ -118,14 +116,14 @@ static void lent_sweep_over_interleaved_bursts_takes_each(void **state)
 	assert_int_equal(ws_lent_init(&lent, 128, 64, &err), 0);
 	const uint32_t a = lend(64, 0, 1);
 	const uint32_t b = lend(64, 64, 2);
-	struct ws_lent_cursor cursor = ws_lent_begin(&lent);
 
 	for (uint32_t i = 0; i < 64; i++) {
-		assert_true(ws_lent_take(&lent, &cursor, b + 63 - i));
-		assert_true(ws_lent_take(&lent, &cursor, a + i));
-		assert_false(ws_lent_take(&lent, &cursor, a + i));
+		assert_int_equal(ws_lent_run(&lent, b), 64 - i);
+		assert_int_equal(ws_lent_run(&lent, a + i), 64 - i);
+		assert_true(take(b + 63 - i));
+		assert_true(take(a + i));
+		assert_false(take(a + i));
 	}
-	ws_lent_end(&lent, &cursor);
 	assert_int_equal(lent.n_lent, 0);
 	ws_lent_fini(&lent);
 }

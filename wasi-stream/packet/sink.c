@@ -52,51 +52,112 @@ static int refuse(
 		"slot %u of a write: id 0x%x, expected one that is outstanding", nth, slot->id);
 }
 
-// Everything that can be wrong but the id, without a branch a rule.
-static inline bool is_sound(const struct ws_sink *sink, const slot_at *slot)
-{
-	const uint32_t stride = sink->layout.stride;
+// What the loops over slots need, in registers: the stores of verdicts could change the sink's fields.
+struct rules {
+	uint32_t stride;
+	uint32_t data_off;
+	uint32_t n_ports;
+	uint32_t n_reasons;
+};
 
-	return (slot->data_off >= WS_SLOT_BYTES) &
-	       ((uint32_t)slot->data_off + slot->len <= stride) &
-	       ((slot->port_out < sink->n_ports) | (slot->port_out == WS_PORT_NONE)) &
-	       ((slot->verdict & (WS_VERDICT_MASK | WS_VERDICT_UNDEFINED)) <= WS_VERDICT_EXCEPTION);
+// port_out, verdict and reason of a slot as one word, and where they stand in it.
+enum {
+	WORD_VERDICT = 16,
+	WORD_REASON = 24,
+};
+static_assert(offsetof(struct ws_slot, verdict) == offsetof(struct ws_slot, port_out) + 2 &&
+		      offsetof(struct ws_slot, reason) == offsetof(struct ws_slot, port_out) + 3,
+	"one word");
+static_assert(
+	offsetof(struct ws_verdict, code) == offsetof(struct ws_verdict, port_out) + 2 &&
+		offsetof(struct ws_verdict, reason) == offsetof(struct ws_verdict, port_out) + 3,
+	"the same word");
+static_assert(offsetof(struct ws_verdict, scratch) == offsetof(struct ws_verdict, mark) + 4 &&
+		      offsetof(struct ws_slot, scratch) == offsetof(struct ws_slot, mark) + 4,
+	"both pass along in one piece");
+
+static inline uint32_t word_of(const uint8_t *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes + offsetof(struct ws_slot, port_out), sizeof(word));
+	return word;
 }
 
-// One slot -> *v. Returns: is it good?
-static inline bool take(struct ws_sink *sink, struct ws_lent_cursor *cursor, const uint8_t *bytes,
-	struct ws_verdict *v)
+// Everything that can be wrong but the id, without a branch a rule. A port of none plus one is 0; a verdict
+// above 3 has one of the bits between 3 and CHANGED.
+static inline bool is_sound(const struct rules *rules, const uint8_t *bytes)
 {
 	const slot_at *slot = (const slot_at *)bytes;
-	const uint32_t originated = slot->rx_flags & WS_RX_ORIGINATED;
-	uint16_t shown = 0;
+	const uint32_t word = word_of(bytes);
+	const uint32_t undefined = (uint8_t)~(WS_VERDICT_EXCEPTION | WS_CHANGED);
 
-	v->token = NULL;
-	if (__builtin_expect(originated != 0, 0)) {
-		if (sink->originated >= sink->originated_max || !is_sound(sink, slot))
-			return false;
-		sink->originated++;
-	} else {
-		const uint32_t id = slot->id;
+	return (slot->data_off >= WS_SLOT_BYTES) &
+	       ((uint32_t)slot->data_off + slot->len <= rules->stride) &
+	       ((uint16_t)(word + 1) <= rules->n_ports) & ((word & undefined << WORD_VERDICT) == 0);
+}
 
-		if (!is_sound(sink, slot) || !ws_lent_take(sink->lent, cursor, id))
-			return false;
-		const uint32_t at = ws_lent_at(sink->lent, id);
+static inline void answer(const struct rules *rules, const uint8_t *bytes, void *token,
+	uint32_t shown, bool is_new, struct ws_verdict *v)
+{
+	const slot_at *slot = (const slot_at *)bytes;
+	const uint32_t word = word_of(bytes);
+	const uint32_t keep =
+		word >> WORD_REASON <= rules->n_reasons
+			? ~((uint32_t)WS_CHANGED << WORD_VERDICT)
+			: ~((uint32_t)WS_CHANGED << WORD_VERDICT) & ~(UINT32_MAX << WORD_REASON);
+	const uint32_t said = word & keep;
 
-		v->token = sink->lent->tokens[at];
-		shown = sink->lent->shown[at];
-	}
+	v->token = token;
 	v->data = bytes + slot->data_off;
 	v->len = slot->len;
-	v->shown = shown;
-	v->port_out = slot->port_out;
-	v->code = slot->verdict & WS_VERDICT_MASK;
-	v->reason = slot->reason <= sink->n_reasons ? slot->reason : 0;
-	v->changed = (originated != 0) | (slot->verdict >> 7) | (slot->len != shown) |
-		     (slot->data_off != sink->layout.data_off);
-	v->mark = slot->mark;
-	memcpy(v->scratch, bytes + offsetof(struct ws_slot, scratch), sizeof(v->scratch));
-	return true;
+	v->shown = (uint16_t)shown;
+	memcpy((uint8_t *)v + offsetof(struct ws_verdict, port_out), &said, sizeof(said));
+	v->changed = is_new | ((word >> WORD_VERDICT & WS_CHANGED) != 0) | (slot->len != shown) |
+		     (slot->data_off != rules->data_off);
+	memcpy((uint8_t *)v + offsetof(struct ws_verdict, mark),
+		bytes + offsetof(struct ws_slot, mark), 4 + sizeof(v->scratch));
+}
+
+static inline bool is_originated(const uint8_t *bytes)
+{
+	return (((const slot_at *)bytes)->rx_flags & WS_RX_ORIGINATED) != 0;
+}
+
+// The slot at bytes, and those behind it while their ids go on by one as they went out: within n_bytes, at most
+// `room` slots. A burst that comes back as it went is one such sweep. Returns: slots answered in out; 0: the first
+// is refused.
+static uint32_t sweep(struct ws_sink *sink, const struct rules *rules, const uint8_t *bytes,
+	uint32_t n_bytes, uint32_t room, struct ws_verdict *out)
+{
+	const struct rules r = *rules;
+	const uint32_t id = ((const slot_at *)bytes)->id;
+	const uint32_t run = ws_lent_run(sink->lent, id);
+	void *const *tokens = &sink->lent->tokens[ws_lent_at(sink->lent, id)];
+	const uint16_t *shown = &sink->lent->shown[ws_lent_at(sink->lent, id)];
+	const uint32_t most = run < room ? run : room;
+	uint32_t i = 0;
+
+	for (; i < most && n_bytes >= r.stride; i++, bytes += r.stride, n_bytes -= r.stride) {
+		if (((const slot_at *)bytes)->id != id + i || !is_sound(&r, bytes) ||
+			is_originated(bytes))
+			break;
+		answer(&r, bytes, tokens[i], shown[i], false, &out[i]);
+	}
+	if (i > 0)
+		ws_lent_take(sink->lent, id, i);
+	return i;
+}
+
+// Returns: 1 slot answered in out; 0: it is refused.
+static uint32_t take_originated(struct ws_sink *sink, const struct rules *rules,
+	const uint8_t *bytes, struct ws_verdict *out)
+{
+	if (!is_sound(rules, bytes) || sink->originated >= sink->originated_max)
+		return 0;
+	sink->originated++;
+	answer(rules, bytes, NULL, 0, true, out);
+	return 1;
 }
 
 // Take the whole slots that stand one after the other at bytes; nth: of the first, in the guest's write.
@@ -104,26 +165,30 @@ static inline bool take(struct ws_sink *sink, struct ws_lent_cursor *cursor, con
 static int take_slots(struct ws_sink *sink, const struct ws_sink_ops *ops, const uint8_t *bytes,
 	uint32_t n_bytes, uint32_t nth, struct we_error *err)
 {
-	const uint32_t stride = sink->layout.stride;
+	const struct rules rules = {
+		.stride = sink->layout.stride,
+		.data_off = sink->layout.data_off,
+		.n_ports = sink->n_ports,
+		.n_reasons = sink->n_reasons,
+	};
 
-	while (n_bytes >= stride) {
-		struct ws_lent_cursor cursor = ws_lent_begin(sink->lent);
-		bool good = true;
-		uint32_t n = 0;
+	while (n_bytes >= rules.stride) {
+		uint32_t n = 0; // answered, not yet given
+		uint32_t taken = 1;
 
-		while (n_bytes >= stride && n < WS_BURST_MAX) {
-			good = take(sink, &cursor, bytes, &sink->out[n]);
-			if (!good)
-				break;
-			n++;
-			bytes += stride;
-			n_bytes -= stride;
+		while (taken > 0 && n_bytes >= rules.stride && n < WS_BURST_MAX) {
+			taken = is_originated(bytes)
+					? take_originated(sink, &rules, bytes, &sink->out[n])
+					: sweep(sink, &rules, bytes, n_bytes, WS_BURST_MAX - n,
+						  &sink->out[n]);
+			n += taken;
+			bytes += (size_t)taken * rules.stride;
+			n_bytes -= taken * rules.stride;
 		}
-		ws_lent_end(sink->lent, &cursor);
 		if (n > 0)
 			ops->verdicts(ops->env, sink->out, n);
 		nth += n;
-		if (!good)
+		if (taken == 0)
 			return refuse(sink, bytes, nth, err);
 	}
 	if (n_bytes > 0)

@@ -60,39 +60,42 @@ static inline struct ws_layout slot_layout(uint32_t room, uint32_t view)
 	};
 }
 
-// Copy len bytes, any len; a header in a few moves of constant size. Reads and writes nothing beyond.
-static inline void slot_copy(uint8_t *dst, const uint8_t *src, uint32_t len)
+// The first and the last k of len bytes, k <= len <= 2 * k: all of them, in moves of constant size.
+static inline __attribute__((always_inline)) void slot_copy_ends(
+	uint8_t *dst, const uint8_t *src, uint32_t len, uint32_t k)
 {
-	if (len > 256) {
-		memcpy(dst, src, len);
-	} else if (len >= 16) {
-		for (uint32_t i = 0; i < len - 16; i += 16)
-			memcpy(dst + i, src + i, 16);
-		memcpy(dst + len - 16, src + len - 16, 16);
-	} else if (len >= 4) {
-		const uint32_t half = len >= 8 ? 8 : 4;
-
-		memmove(dst, src, half);
-		memmove(dst + len - half, src + len - half, half);
-	} else {
-		for (uint32_t i = 0; i < len; i++)
-			dst[i] = src[i];
-	}
+	memcpy(dst, src, k);
+	memcpy(dst + (len - k), src + (len - k), k);
 }
 
-// Bytes of a packet that are shown: min(view, total_len).
-static inline uint16_t slot_shown(const struct ws_layout *layout, const struct ws_packet *packet)
+// Copy len bytes, any len; a header in a few moves. Reads and writes nothing beyond.
+static inline void slot_copy(uint8_t *dst, const uint8_t *src, uint32_t len)
 {
-	const uint32_t total = packet->desc.total_len;
-
-	return (uint16_t)(total < layout->view ? total : layout->view);
+	if (len > 128)
+		memcpy(dst, src, len);
+	else if (len > 64)
+		slot_copy_ends(dst, src, len, 64);
+	else if (len > 32)
+		slot_copy_ends(dst, src, len, 32);
+	else if (len >= 16)
+		slot_copy_ends(dst, src, len, 16);
+	else if (len >= 8)
+		slot_copy_ends(dst, src, len, 8);
+	else if (len >= 4)
+		slot_copy_ends(dst, src, len, 4);
+	else
+		for (uint32_t i = 0; i < len; i++)
+			dst[i] = src[i];
 }
 
 // Lay a packet into [dst, dst + stride): the descriptor as one block, then the three fields that are the
 // host's to set, then the shown bytes. The rest of the slot stays as it is: it is the guest's own memory.
-static inline void slot_lay(uint8_t *dst, const struct ws_layout *layout,
-	const struct ws_packet *packet, uint32_t id, uint16_t shown)
+// Returns: bytes shown, min(view, total_len).
+static inline uint16_t slot_lay(
+	uint8_t *dst, const struct ws_layout *layout, const struct ws_packet *packet, uint32_t id)
 {
+	const uint32_t total = packet->desc.total_len;
+	const uint16_t shown = (uint16_t)(total < layout->view ? total : layout->view);
 	const uint16_t data_off = (uint16_t)layout->data_off;
 
 	memcpy(dst, &packet->desc, sizeof(packet->desc));
@@ -100,6 +103,7 @@ static inline void slot_lay(uint8_t *dst, const struct ws_layout *layout,
 	memcpy(dst + offsetof(struct ws_slot, data_off), &data_off, sizeof(data_off));
 	memcpy(dst + offsetof(struct ws_slot, id), &id, sizeof(id));
 	slot_copy(dst + layout->data_off, packet->data, shown);
+	return shown;
 }
 
 // A slot at any address, of guest memory too: fields are read one at a time.

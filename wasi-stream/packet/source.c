@@ -78,33 +78,42 @@ uint32_t ws_source_read(struct ws_source *source, uint8_t *buf, uint32_t n)
 	return done;
 }
 
+// Packets [from, n) wait in the ring; what the posted read can still take of them goes out.
+static uint32_t queue(struct ws_source *source, struct ws_lent *lent, uint32_t first_id,
+	const struct ws_packet *packets, uint32_t from, uint32_t n, uint8_t *buf, uint32_t n_buf)
+{
+	for (uint32_t i = from; i < n; i++, source->n++) {
+		const uint32_t at = ws_lent_at(lent, first_id) + i;
+
+		lent->tokens[at] = packets[i].token;
+		lent->shown[at] = slot_lay(
+			ring_slot(source, source->n), &source->layout, &packets[i], first_id + i);
+	}
+	return ws_source_read(source, buf, n_buf);
+}
+
 uint32_t ws_source_offer(struct ws_source *source, struct ws_lent *lent, uint32_t first_id,
 	const struct ws_packet *packets, uint32_t n, uint8_t *buf, uint32_t n_buf)
 {
 	assert(n <= ws_source_room(source));
 	const struct ws_layout layout = source->layout;
+	const bool is_direct = source->n == 0 && source->takes_whole;
 	void **tokens = &lent->tokens[ws_lent_at(lent, first_id)];
 	uint16_t *shown = &lent->shown[ws_lent_at(lent, first_id)];
+	uint32_t left = is_direct ? n_buf : 0;
 	uint8_t *at = buf;
 	uint32_t i = 0;
 
-	for (uint32_t j = 0; j < n; j++) {
-		tokens[j] = packets[j].token;
-		shown[j] = slot_shown(&layout, &packets[j]);
+	for (; i < n && left >= layout.stride; i++, left -= layout.stride) {
+		tokens[i] = packets[i].token;
+		shown[i] = slot_lay(at, &layout, &packets[i], first_id + i);
+		at += layout.stride;
 	}
-	if (source->n == 0 && source->takes_whole)
-		for (; i < n && n_buf >= layout.stride; i++, n_buf -= layout.stride) {
-			slot_lay(at, &layout, &packets[i], first_id + i, shown[i]);
-			at += layout.stride;
-		}
 	const uint32_t n_direct = (uint32_t)(at - buf);
 
 	if (i == n)
 		return n_direct;
-	for (; i < n; i++, source->n++)
-		slot_lay(
-			ring_slot(source, source->n), &layout, &packets[i], first_id + i, shown[i]);
-	return n_direct + ws_source_read(source, at, n_buf);
+	return n_direct + queue(source, lent, first_id, packets, i, n, at, n_buf - n_direct);
 }
 
 uint32_t ws_source_peek(const struct ws_source *source, const uint8_t **ret_slots)
