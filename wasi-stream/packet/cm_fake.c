@@ -100,7 +100,7 @@ int64_t fake_write(uint32_t at, uint32_t n)
 	const int rc = fake.tx.ops->copy(fake.tx.env, fake_memory + at, n, &moved, &fake.err);
 
 	trapped(rc);
-	return rc == 0 ? moved : FAKE_BLOCKED;
+	return rc == 0 ? (int64_t)moved : FAKE_BLOCKED;
 }
 
 static void drop(struct cm_stream *stream)
