@@ -244,13 +244,11 @@ static bool begins_with(struct cm_name name, const char *prefix, struct cm_name 
 
 static int parse_member(struct cm_name rest, struct cm_externname *ret, char *why, size_t cap)
 {
-	struct cm_name label = {0};
-
-	if (!split(rest, '.', &ret->resource, &label))
+	if (!split(rest, '.', &ret->resource, &ret->label))
 		return refuse(why, cap, "failed to find `.` character");
 	if (!cm_name_is_label(ret->resource))
 		return refuse_label(ret->resource, why, cap);
-	return cm_name_is_label(label) ? 0 : refuse_label(label, why, cap);
+	return cm_name_is_label(ret->label) ? 0 : refuse_label(ret->label, why, cap);
 }
 
 int cm_name_parse(struct cm_name name, struct cm_externname *ret, char *why, size_t cap)

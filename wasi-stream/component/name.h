@@ -19,6 +19,7 @@ enum cm_namekind {
 struct cm_externname {
 	enum cm_namekind kind;
 	struct cm_name resource;    // CONSTRUCTOR, METHOD, STATIC; not terminated
+	struct cm_name label;       // METHOD, STATIC: the function; not terminated
 	struct cm_name interface;   // INTERFACE: without package and version; not terminated
 	struct cm_name package;     // INTERFACE: "wasi:config"; not terminated
 	struct cm_name version;     // INTERFACE: "0.2.0-rc.1" or empty; not terminated

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// text: UTF-8 that is put together piece by piece into room of fixed size.
+// text: types as WIT, given out piece by piece.
 //
 // Owns: nothing. Thread: one.
+// Spec: WIT.md "Types", "Identifiers".
 #pragma once
 
+#include "cm.h"
 #include "type.h"
 
-// Invariant: len < cap, and buf[len] is the terminator; what does not fit is dropped.
+// Where pieces of UTF-8 go. is_full may be set by emit: nothing more is wanted.
 struct cm_text {
-	char *buf;
-	size_t cap;
-	size_t len;
+	cm_emit_fn emit;
+	void *env;
+	bool is_full;
 };
 
-void cm_text_init(struct cm_text *text, char *buf, size_t cap); // cap > 0
 void cm_text_put(struct cm_text *text, const char *piece);
+// A name as it came: an import's, an export's.
 void cm_text_put_name(struct cm_text *text, struct cm_name name);
+// A label, with a % in front when it is a keyword of WIT.
+void cm_text_put_id(struct cm_text *text, struct cm_name label);
+// A type where it is used: by its name, or spelled out.
+void cm_text_put_type(struct cm_text *text, const struct cm_type *type);
+// A type spelled out, whatever its name is.
+void cm_text_put_definition(struct cm_text *text, const struct cm_type *type);

@@ -5,60 +5,54 @@
 #include <stdio.h>
 #include <string.h>
 
-void cm_text_init(struct cm_text *text, char *buf, size_t cap)
-{
-	*text = (struct cm_text){.buf = buf, .cap = cap};
-	buf[0] = '\0';
-}
-
-static void put_bytes(struct cm_text *text, const char *piece, size_t len)
-{
-	const size_t room = text->cap - 1 - text->len;
-
-	if (len > room)
-		len = room;
-	if (len > 0)
-		memcpy(text->buf + text->len, piece, len);
-	text->len += len;
-	text->buf[text->len] = '\0';
-}
-
 void cm_text_put(struct cm_text *text, const char *piece)
 {
-	put_bytes(text, piece, strlen(piece));
+	if (!text->is_full)
+		text->emit(text->env, piece, strlen(piece));
 }
 
 void cm_text_put_name(struct cm_text *text, struct cm_name name)
 {
-	put_bytes(text, name.text, name.len);
+	if (!text->is_full && name.len > 0)
+		text->emit(text->env, name.text, name.len);
 }
 
-static bool is_full(const struct cm_text *text)
+void cm_text_put_id(struct cm_text *text, struct cm_name label)
 {
-	return text->len + 1 == text->cap;
-}
+	// Spec: WIT.md "Keywords"
+	static const char *const keywords[] = {"as", "async", "bool", "borrow", "char",
+		"constructor", "enum", "error-context", "export", "f32", "f64", "flags", "from",
+		"func", "future", "import", "include", "interface", "list", "map", "option", "own",
+		"package", "record", "resource", "result", "s16", "s32", "s64", "s8", "static",
+		"stream", "string", "tuple", "type", "u16", "u32", "u64", "u8", "use", "variant",
+		"with", "world"};
 
-static void put_type(struct cm_text *text, const struct cm_type *type);
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
+		if (label.len == strlen(keywords[i]) &&
+			memcmp(label.text, keywords[i], label.len) == 0)
+			cm_text_put(text, "%");
+	cm_text_put_name(text, label);
+}
 
 // "(a, b)": types, each with its name in front where it has one.
 static void put_fields(
 	struct cm_text *text, const struct cm_type *type, const char *open, const char *close)
 {
 	cm_text_put(text, open);
-	for (uint32_t i = 0; i < type->n_fields && !is_full(text); i++) {
+	for (uint32_t i = 0; i < type->n_fields && !text->is_full; i++) {
 		const struct cm_field *field = &type->fields[i];
 
 		cm_text_put(text, i == 0 ? "" : ", ");
-		cm_text_put_name(text, field->name);
+		cm_text_put_id(text, field->name);
 		if (field->type == NULL)
 			continue;
 		if (cm_type_is_variant(type)) {
 			cm_text_put(text, "(");
-			put_type(text, field->type);
+			cm_text_put_type(text, field->type);
 			cm_text_put(text, ")");
 		} else {
 			cm_text_put(text, field->name.len > 0 ? ": " : "");
-			put_type(text, field->type);
+			cm_text_put_type(text, field->type);
 		}
 	}
 	cm_text_put(text, close);
@@ -70,7 +64,7 @@ static void put_elem(struct cm_text *text, const char *word, const struct cm_typ
 	if (elem == NULL)
 		return;
 	cm_text_put(text, "<");
-	put_type(text, elem);
+	cm_text_put_type(text, elem);
 	cm_text_put(text, ">");
 }
 
@@ -84,12 +78,12 @@ static void put_result(struct cm_text *text, const struct cm_type *type)
 		return;
 	cm_text_put(text, "<");
 	if (ok != NULL)
-		put_type(text, ok);
+		cm_text_put_type(text, ok);
 	else
 		cm_text_put(text, "_");
 	if (error != NULL) {
 		cm_text_put(text, ", ");
-		put_type(text, error);
+		cm_text_put_type(text, error);
 	}
 	cm_text_put(text, ">");
 }
@@ -101,7 +95,7 @@ static void put_func(struct cm_text *text, const struct cm_type *type)
 	if (type->elem == NULL)
 		return;
 	cm_text_put(text, " -> ");
-	put_type(text, type->elem);
+	cm_text_put_type(text, type->elem);
 }
 
 static void put_length(struct cm_text *text, const struct cm_type *type)
@@ -110,7 +104,7 @@ static void put_length(struct cm_text *text, const struct cm_type *type)
 
 	snprintf(length, sizeof(length), ", %u>", type->length);
 	cm_text_put(text, "list<");
-	put_type(text, type->elem);
+	cm_text_put_type(text, type->elem);
 	cm_text_put(text, length);
 }
 
@@ -136,14 +130,18 @@ const char *cm_primitive_word(enum cm_typekind kind)
 	return primitive_words[kind];
 }
 
-static void put_type(struct cm_text *text, const struct cm_type *type)
+void cm_text_put_type(struct cm_text *text, const struct cm_type *type)
 {
-	if (is_full(text))
+	if (type->name.len > 0)
+		cm_text_put_id(text, type->name);
+	else
+		cm_text_put_definition(text, type);
+}
+
+void cm_text_put_definition(struct cm_text *text, const struct cm_type *type)
+{
+	if (text->is_full)
 		return;
-	if (type->name.len > 0) {
-		cm_text_put_name(text, type->name);
-		return;
-	}
 	switch (type->kind) {
 	case CM_TYPE_RECORD:
 		put_fields(text, type, "record { ", " }");
@@ -176,10 +174,7 @@ static void put_type(struct cm_text *text, const struct cm_type *type)
 		put_length(text, type);
 		break;
 	case CM_TYPE_OWN: // in WIT a resource's name alone is an owned handle
-		if (type->elem->name.len > 0)
-			cm_text_put_name(text, type->elem->name);
-		else
-			cm_text_put(text, "own<resource>");
+		cm_text_put_type(text, type->elem);
 		break;
 	case CM_TYPE_BORROW:
 		put_elem(text, "borrow", type->elem);
@@ -208,11 +203,34 @@ static void put_type(struct cm_text *text, const struct cm_type *type)
 	}
 }
 
+// Room of fixed size. Invariant: len < cap, buf[len] is the terminator; what does not fit is dropped.
+struct room {
+	struct cm_text text;
+	char *buf;
+	size_t cap;
+	size_t len;
+};
+
+static void emit_into_room(void *env, const char *piece, size_t len)
+{
+	struct room *room = env;
+	const size_t left = room->cap - 1 - room->len;
+
+	if (len >= left)
+		room->text.is_full = true;
+	if (len > left)
+		len = left;
+	memcpy(room->buf + room->len, piece, len);
+	room->len += len;
+	room->buf[room->len] = '\0';
+}
+
 char *cm_type_print(const struct cm_type *type, char *buf, size_t cap)
 {
-	struct cm_text text;
+	struct room room = {.text = {.emit = emit_into_room}, .buf = buf, .cap = cap};
 
-	cm_text_init(&text, buf, cap);
-	put_type(&text, type);
+	room.text.env = &room;
+	buf[0] = '\0';
+	cm_text_put_type(&room.text, type);
 	return buf;
 }
