@@ -180,24 +180,43 @@ static void put_alias(
 	put(p, ";\n");
 }
 
-static void put_use(struct printer *p, const struct cm_extern *ext, const struct interface *owner,
+// The other interface whose type the i-th extern names again; NULL: none.
+static const struct interface *used_owner(
+	const struct printer *p, const struct cm_extern *ext, const struct interface *user)
+{
+	const struct interface *owner = ext->sort != CM_SORT_TYPE || ext->type->named == NULL
+						? NULL
+						: cm_ptr_map_get(&p->owners, ext->type->named);
+
+	return owner == user ? NULL : owner;
+}
+
+// The types from the i-th on that are all of one other interface. Returns the first that is not.
+static uint32_t put_uses(struct printer *p, const struct cm_extern *externs, uint32_t n, uint32_t i,
 	const struct interface *user, uint32_t depth)
 {
-	const bool is_near = user != NULL && compare_packages(owner, user) == 0;
+	const struct interface *owner = used_owner(p, &externs[i], user);
+	const uint32_t first = i;
 
 	put_indent(p, depth);
 	put(p, "use ");
-	if (is_near)
+	if (user != NULL && compare_packages(owner, user) == 0)
 		cm_text_put_id(&p->text, owner->parts.interface);
 	else
 		cm_text_put_name(&p->text, owner->full);
 	put(p, ".{");
-	cm_text_put_id(&p->text, ext->type->named->name);
-	if (!equal(ext->type->named->name, ext->name)) {
+	for (; i < n && used_owner(p, &externs[i], user) == owner; i++) {
+		const struct cm_name name = externs[i].type->named->name;
+
+		put(p, i > first ? ", " : "");
+		cm_text_put_id(&p->text, name);
+		if (equal(name, externs[i].name))
+			continue;
 		put(p, " as ");
-		cm_text_put_id(&p->text, ext->name);
+		cm_text_put_id(&p->text, externs[i].name);
 	}
 	put(p, "};\n");
+	return i;
 }
 
 static void put_signature(struct printer *p, const struct cm_type *func, bool is_method)
@@ -277,21 +296,19 @@ static void put_resource(struct printer *p, const struct cm_extern *externs, uin
 	}
 }
 
-// The i-th of externs is a type: define it, or say whose it is.
-static void put_typedef(struct printer *p, const struct cm_extern *externs, uint32_t n, uint32_t i,
-	const struct interface *user, uint32_t depth)
+// Define the i-th of externs, a type, and those after it that are used from the same other interface.
+// Returns the first that is left.
+static uint32_t put_typedef(struct printer *p, const struct cm_extern *externs, uint32_t n,
+	uint32_t i, const struct interface *user, uint32_t depth)
 {
 	const struct cm_extern *ext = &externs[i];
 	const struct cm_type *given = ext->type->named;
-	const struct interface *owner = given == NULL ? NULL : cm_ptr_map_get(&p->owners, given);
 
-	if (owner != NULL && owner != user) {
-		put_use(p, ext, owner, user, depth);
-		return;
-	}
-	if (given != NULL && given->name.len > 0 && owner == user) {
+	if (used_owner(p, ext, user) != NULL)
+		return put_uses(p, externs, n, i, user, depth);
+	if (given != NULL && given->name.len > 0 && cm_ptr_map_get(&p->owners, given) == user) {
 		put_alias(p, given, ext->name, depth);
-		return;
+		return i + 1;
 	}
 	switch (ext->type->kind) {
 	case CM_TYPE_RECORD:
@@ -313,6 +330,7 @@ static void put_typedef(struct printer *p, const struct cm_extern *externs, uint
 		put_alias(p, given == NULL ? ext->type : cm_type_root(given), ext->name, depth);
 		break;
 	}
+	return i + 1;
 }
 
 // ---- interfaces and the world -------------------------------------------------------------------
@@ -336,12 +354,14 @@ static void put_interface_body(struct printer *p, const struct cm_interface *fac
 {
 	bool is_first = true;
 
-	for (uint32_t i = 0; i < face->n_exports; i++) {
-		if (face->exports[i].sort != CM_SORT_TYPE)
+	for (uint32_t i = 0; i < face->n_exports;) {
+		if (face->exports[i].sort != CM_SORT_TYPE) {
+			i++;
 			continue;
+		}
 		put(p, is_first ? "" : "\n");
 		is_first = false;
-		put_typedef(p, face->exports, face->n_exports, i, user, depth);
+		i = put_typedef(p, face->exports, face->n_exports, i, user, depth);
 	}
 	for (uint32_t i = 0; i < face->n_exports; i++) {
 		if (!is_plain_func(&face->exports[i]))
@@ -413,18 +433,15 @@ static void put_world_item(struct printer *p, const struct cm_extern *ext, const
 static bool put_world_items(
 	struct printer *p, const struct cm_extern *externs, uint32_t n, const char *word)
 {
-	bool is_any = false;
-
-	for (uint32_t i = 0; i < n; i++) {
-		if (externs[i].sort == CM_SORT_FUNC && !is_plain_func(&externs[i]))
-			continue; // stands with its resource
-		is_any = true;
+	for (uint32_t i = 0; i < n;) {
 		if (externs[i].sort == CM_SORT_TYPE)
-			put_typedef(p, externs, n, i, NULL, 1);
+			i = put_typedef(p, externs, n, i, NULL, 1);
+		else if (externs[i].sort == CM_SORT_FUNC && !is_plain_func(&externs[i]))
+			i++; // stands with its resource
 		else
-			put_world_item(p, &externs[i], word);
+			put_world_item(p, &externs[i++], word);
 	}
-	return is_any;
+	return n > 0;
 }
 
 void cm_component_print_wit(const struct cm_component *component, cm_emit_fn emit, void *env)
