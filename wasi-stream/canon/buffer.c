@@ -10,29 +10,11 @@
 
 #include <string.h>
 
-int cm_buffer_init(struct cm_buffer *buffer, struct cm_cx cx, const struct cm_type *elem,
-	uint32_t ptr, uint32_t length, struct we_error *err)
-{
-	if (length > CM_BUFFER_MAX)
-		return cm_trap(err, CM_TRAP_COPY_LENGTH);
-	if (elem && length > 0) {
-		if (!cm_is_aligned(ptr, elem->layout32.align))
-			return cm_trap(err, CM_TRAP_UNALIGNED);
-		if (!cm_cx_has(&cx, ptr, (uint64_t)length * elem->layout32.size))
-			return cm_trap(err, CM_TRAP_OUT_OF_BOUNDS);
-	}
-	buffer->cx = cx;
-	buffer->ptr = ptr;
-	buffer->progress = 0;
-	buffer->length = length;
-	return 0;
-}
-
 // Elements that must be looked at on their way: through values of the host, one after the other.
 static int copy_values(struct cm_buffer *dst, struct cm_buffer *src, const struct cm_type *elem,
 	uint32_t n, struct we_error *err)
 {
-	struct cm_scratch *scratch = &src->cx.inst->store->scratch;
+	struct cm_scratch *scratch = &src->cx->inst->store->scratch;
 	const uint32_t size = elem->layout32.size;
 	int rc = 0;
 
@@ -40,9 +22,9 @@ static int copy_values(struct cm_buffer *dst, struct cm_buffer *src, const struc
 		const struct cm_scratch_mark mark = cm_scratch_mark(scratch);
 		struct cm_val val;
 
-		rc = cm_load(&src->cx, src->ptr + i * size, elem, &val, err);
+		rc = cm_load(src->cx, src->ptr + i * size, elem, &val, err);
 		if (rc == 0)
-			rc = cm_store_val(&dst->cx, &val, elem, dst->ptr + i * size, err);
+			rc = cm_store_val(dst->cx, &val, elem, dst->ptr + i * size, err);
 		cm_scratch_release(scratch, mark);
 	}
 	return rc;
@@ -57,8 +39,8 @@ int cm_buffer_copy(struct cm_buffer *dst, struct cm_buffer *src, const struct cm
 		if (cm_is_none_or_number(elem)) {
 			const uint32_t len = n * elem->layout32.size;
 
-			memmove(cm_cx_span(&dst->cx, dst->ptr, len),
-				cm_cx_span(&src->cx, src->ptr, len), len);
+			memmove(cm_cx_span(dst->cx, dst->ptr, len),
+				cm_cx_span(src->cx, src->ptr, len), len);
 		} else {
 			rc = copy_values(dst, src, elem, n, err);
 		}

@@ -18,15 +18,35 @@ enum {
 
 // Invariant: progress <= length; [ptr, ptr + (length - progress) elements) lies in the memory.
 struct cm_buffer {
-	struct cm_cx cx;
-	uint32_t ptr;      // of the first element not yet moved
-	uint32_t progress; // elements moved
-	uint32_t length;   // elements
+	const struct cm_cx *cx; // of the built-in that posted it; lives as long as the instance
+	uint32_t ptr;           // of the first element not yet moved
+	uint32_t progress;      // elements moved
+	uint32_t length;        // elements
 };
 
-// Spec: BufferGuestImpl.
-WE_MUST_USE int cm_buffer_init(struct cm_buffer *buffer, struct cm_cx cx,
-	const struct cm_type *elem, uint32_t ptr, uint32_t length, struct we_error *err);
+// length elements at ptr, checked. *ret_span: the place, for use before guest code runs; NULL when there are
+// no bytes. Spec: BufferGuestImpl.
+WE_MUST_USE static inline int cm_buffer_init(struct cm_buffer *buffer, const struct cm_cx *cx,
+	const struct cm_type *elem, uint32_t ptr, uint32_t length, uint8_t **ret_span,
+	struct we_error *err)
+{
+	*ret_span = NULL;
+	if (length > CM_BUFFER_MAX)
+		return cm_trap(err, CM_TRAP_COPY_LENGTH);
+	if (elem && length > 0) {
+		if (!cm_is_aligned(ptr, elem->layout32.align))
+			return cm_trap(err, CM_TRAP_UNALIGNED);
+		if (!cx->opts->memory ||
+			we_memory_span(cx->opts->memory, ptr,
+				(uint64_t)length * elem->layout32.size, ret_span) != 0)
+			return cm_trap(err, CM_TRAP_OUT_OF_BOUNDS);
+	}
+	buffer->cx = cx;
+	buffer->ptr = ptr;
+	buffer->progress = 0;
+	buffer->length = length;
+	return 0;
+}
 static inline uint32_t cm_buffer_remain(const struct cm_buffer *buffer)
 {
 	return buffer->length - buffer->progress;

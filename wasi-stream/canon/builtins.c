@@ -13,7 +13,7 @@
 
 static int may_leave(const struct cm_builtin *b, struct we_error *err)
 {
-	return b->inst->may_leave ? 0 : cm_trap(err, CM_TRAP_CANNOT_LEAVE);
+	return b->cx.inst->may_leave ? 0 : cm_trap(err, CM_TRAP_CANNOT_LEAVE);
 }
 
 // ---- task ---------------------------------------------------------------------------------------
@@ -23,7 +23,7 @@ static int canon_context_get(void *env, uint64_t *slots, struct we_error *err)
 	const struct cm_builtin *b = env;
 
 	(void)err;
-	slots[0] = b->inst->store->current->storage[b->slot];
+	slots[0] = b->cx.inst->store->current->storage[b->slot];
 	return 0;
 }
 
@@ -32,7 +32,7 @@ static int canon_context_set(void *env, uint64_t *slots, struct we_error *err)
 	const struct cm_builtin *b = env;
 
 	(void)err;
-	b->inst->store->current->storage[b->slot] = (uint32_t)slots[0];
+	b->cx.inst->store->current->storage[b->slot] = (uint32_t)slots[0];
 	return 0;
 }
 
@@ -41,7 +41,7 @@ static int canon_backpressure_inc(void *env, uint64_t *slots, struct we_error *e
 	const struct cm_builtin *b = env;
 
 	(void)slots;
-	if (++b->inst->backpressure > UINT16_MAX)
+	if (++b->cx.inst->backpressure > UINT16_MAX)
 		return cm_trap(err, CM_TRAP_BACKPRESSURE);
 	return 0;
 }
@@ -49,7 +49,7 @@ static int canon_backpressure_inc(void *env, uint64_t *slots, struct we_error *e
 static int canon_backpressure_dec(void *env, uint64_t *slots, struct we_error *err)
 {
 	const struct cm_builtin *b = env;
-	struct cm_instance *inst = b->inst;
+	struct cm_instance *inst = b->cx.inst;
 
 	(void)slots;
 	if (inst->backpressure == 0)
@@ -67,7 +67,7 @@ static bool same_result(const struct cm_type *a, const struct cm_type *b)
 static int canon_task_return(void *env, uint64_t *slots, struct we_error *err)
 {
 	const struct cm_builtin *b = env;
-	struct cm_store *store = b->inst->store;
+	struct cm_store *store = b->cx.inst->store;
 	struct cm_task *task = store->current;
 	const struct cm_scratch_mark mark = cm_scratch_mark(&store->scratch);
 	struct cm_val result = {.kind = CM_TUPLE};
@@ -80,11 +80,8 @@ static int canon_task_return(void *env, uint64_t *slots, struct we_error *err)
 	if (!same_result(b->type, task->func->type->elem) ||
 		!cm_options_lift_equal(&b->opts, &task->func->opts))
 		return cm_trap(err, CM_TRAP_RETURN_TYPE);
-	if (b->type) {
-		const struct cm_cx cx = {.inst = task->inst, .opts = &b->opts};
-
-		rc = cm_lift_flat_result(&cx, CM_MAX_FLAT_PARAMS, slots, b->type, &result, err);
-	}
+	if (b->type)
+		rc = cm_lift_flat_result(&b->cx, CM_MAX_FLAT_PARAMS, slots, b->type, &result, err);
 	if (rc == 0)
 		rc = cm_task_return(task, &result, err);
 	cm_scratch_release(&store->scratch, mark);
@@ -94,7 +91,7 @@ static int canon_task_return(void *env, uint64_t *slots, struct we_error *err)
 static int canon_task_cancel(void *env, uint64_t *slots, struct we_error *err)
 {
 	const struct cm_builtin *b = env;
-	struct cm_task *task = b->inst->store->current;
+	struct cm_task *task = b->cx.inst->store->current;
 	const int rc = may_leave(b, err);
 
 	(void)slots;
@@ -113,7 +110,7 @@ static int canon_thread_yield(void *env, uint64_t *slots, struct we_error *err)
 
 	if (rc < 0)
 		return rc;
-	slots[0] = cm_task_deliver_pending_cancel(b->inst->store->current, b->is_cancellable);
+	slots[0] = cm_task_deliver_pending_cancel(b->cx.inst->store->current, b->is_cancellable);
 	return 0;
 }
 
@@ -127,10 +124,10 @@ static int canon_waitable_set_new(void *env, uint64_t *slots, struct we_error *e
 	int rc = may_leave(b, err);
 
 	if (rc == 0)
-		rc = cm_waitable_set_create(b->inst->store, &wset, err);
+		rc = cm_waitable_set_create(b->cx.inst->store, &wset, err);
 	if (rc < 0)
 		return rc;
-	rc = cm_handles_add(&b->inst->handles, CM_HANDLE_WAITABLE_SET, wset, &i, err);
+	rc = cm_handles_add(&b->cx.inst->handles, CM_HANDLE_WAITABLE_SET, wset, &i, err);
 	if (rc < 0)
 		cm_waitable_set_destroy(wset);
 	slots[0] = i;
@@ -141,14 +138,13 @@ static int canon_waitable_set_new(void *env, uint64_t *slots, struct we_error *e
 static int unpack_event(const struct cm_builtin *b, uint32_t ptr, struct cm_event event,
 	uint64_t *slots, struct we_error *err)
 {
-	const struct cm_cx cx = {.inst = b->inst, .opts = &b->opts};
 	const uint32_t payload[2] = {event.p1, event.p2};
 
 	if (!cm_is_aligned(ptr, sizeof(payload[0])))
 		return cm_trap(err, CM_TRAP_UNALIGNED);
-	if (!cm_cx_has(&cx, ptr, sizeof(payload)))
+	if (!cm_cx_has(&b->cx, ptr, sizeof(payload)))
 		return cm_trap(err, CM_TRAP_OUT_OF_BOUNDS);
-	memcpy(cm_cx_span(&cx, ptr, sizeof(payload)), payload, sizeof(payload));
+	memcpy(cm_cx_span(&b->cx, ptr, sizeof(payload)), payload, sizeof(payload));
 	slots[0] = event.code;
 	return 0;
 }
@@ -156,14 +152,14 @@ static int unpack_event(const struct cm_builtin *b, uint32_t ptr, struct cm_even
 static int get_set(const struct cm_builtin *b, uint32_t si, struct cm_waitable_set **ret_wset,
 	struct we_error *err)
 {
-	*ret_wset = cm_handles_get(&b->inst->handles, si, CM_HANDLE_WAITABLE_SET);
-	return *ret_wset ? 0 : cm_handles_blame(&b->inst->handles, si, err);
+	*ret_wset = cm_handles_get(&b->cx.inst->handles, si, CM_HANDLE_WAITABLE_SET);
+	return *ret_wset ? 0 : cm_handles_blame(&b->cx.inst->handles, si, err);
 }
 
 static int canon_waitable_set_wait(void *env, uint64_t *slots, struct we_error *err)
 {
 	const struct cm_builtin *b = env;
-	struct cm_store *store = b->inst->store;
+	struct cm_store *store = b->cx.inst->store;
 	struct cm_event event = {.code = CM_EVENT_TASK_CANCELLED};
 	struct cm_waitable_set *wset;
 	int rc = may_leave(b, err);
@@ -191,7 +187,7 @@ static int canon_waitable_set_poll(void *env, uint64_t *slots, struct we_error *
 		rc = get_set(b, (uint32_t)slots[0], &wset, err);
 	if (rc < 0)
 		return rc;
-	if (cm_task_deliver_pending_cancel(b->inst->store->current, b->is_cancellable))
+	if (cm_task_deliver_pending_cancel(b->cx.inst->store->current, b->is_cancellable))
 		event.code = CM_EVENT_TASK_CANCELLED;
 	else if (cm_waitable_set_has_pending_event(wset))
 		event = cm_waitable_set_get_pending_event(wset);
@@ -212,7 +208,7 @@ static int canon_waitable_set_drop(void *env, uint64_t *slots, struct we_error *
 		return cm_trap(err, CM_TRAP_SET_NOT_EMPTY);
 	if (!cm_link_is_alone(&wset->waiters))
 		return cm_trap(err, CM_TRAP_SET_HAS_WAITERS);
-	cm_handles_remove(&b->inst->handles, (uint32_t)slots[0]);
+	cm_handles_remove(&b->cx.inst->handles, (uint32_t)slots[0]);
 	cm_waitable_set_destroy(wset);
 	return 0;
 }
@@ -228,9 +224,9 @@ static int canon_waitable_join(void *env, uint64_t *slots, struct we_error *err)
 
 	if (rc < 0)
 		return rc;
-	w = cm_handles_get_waitable(&b->inst->handles, wi);
+	w = cm_handles_get_waitable(&b->cx.inst->handles, wi);
 	if (!w)
-		return cm_handles_blame(&b->inst->handles, wi, err);
+		return cm_handles_blame(&b->cx.inst->handles, wi, err);
 	if (si != 0)
 		rc = get_set(b, si, &wset, err);
 	if (rc == 0)
@@ -243,8 +239,8 @@ static int canon_waitable_join(void *env, uint64_t *slots, struct we_error *err)
 static int get_subtask(const struct cm_builtin *b, uint32_t i, struct cm_subtask **ret_subtask,
 	struct we_error *err)
 {
-	*ret_subtask = cm_handles_get(&b->inst->handles, i, CM_HANDLE_SUBTASK);
-	return *ret_subtask ? 0 : cm_handles_blame(&b->inst->handles, i, err);
+	*ret_subtask = cm_handles_get(&b->cx.inst->handles, i, CM_HANDLE_SUBTASK);
+	return *ret_subtask ? 0 : cm_handles_blame(&b->cx.inst->handles, i, err);
 }
 
 static int canon_subtask_cancel(void *env, uint64_t *slots, struct we_error *err)
@@ -267,7 +263,7 @@ static int canon_subtask_cancel(void *env, uint64_t *slots, struct we_error *err
 		cm_subtask_request_cancellation(subtask);
 		if (!cm_subtask_resolved(subtask)) {
 			if (!b->is_async)
-				return cm_task_block(b->inst->store, "subtask.cancel", err);
+				return cm_task_block(b->cx.inst->store, "subtask.cancel", err);
 			slots[0] = BLOCKED;
 			return 0;
 		}
@@ -288,9 +284,9 @@ static int canon_subtask_drop(void *env, uint64_t *slots, struct we_error *err)
 		return rc;
 	if (!subtask->resolve_delivered)
 		return cm_trap(err, CM_TRAP_SUBTASK_BUSY);
-	cm_handles_remove(&b->inst->handles, (uint32_t)slots[0]);
+	cm_handles_remove(&b->cx.inst->handles, (uint32_t)slots[0]);
 	cm_waitable_drop(&subtask->waitable);
-	cm_subtask_destroy(b->inst->store, subtask);
+	cm_subtask_destroy(b->cx.inst->store, subtask);
 	return 0;
 }
 

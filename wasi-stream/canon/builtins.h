@@ -11,7 +11,7 @@
 
 // One for each definition in each instance: the environment of the core function.
 struct cm_builtin {
-	struct cm_instance *inst;   // whose core code calls
+	struct cm_cx cx;            // the instance whose core code calls, and opts below
 	const struct cm_type *type; // STREAM or FUTURE; task.return: the result, NULL for none
 	struct cm_options opts;
 	uint32_t slot; // context.get, context.set

@@ -15,13 +15,13 @@ static inline struct cm_copy_end *get_end(
 {
 	struct cm_copy_end *end;
 
-	if (!b->inst->may_leave) {
+	if (!b->cx.inst->may_leave) {
 		(void)cm_trap(err, CM_TRAP_CANNOT_LEAVE);
 		return NULL;
 	}
-	end = cm_handles_get(&b->inst->handles, i, kind);
+	end = cm_handles_get(&b->cx.inst->handles, i, kind);
 	if (!end)
-		(void)cm_handles_blame(&b->inst->handles, i, err);
+		(void)cm_handles_blame(&b->cx.inst->handles, i, err);
 	else if (!cm_elem_equal(end->shared->elem, b->type->elem))
 		(void)cm_trap_at(err, CM_TRAP_ELEMENT_TYPE, i);
 	else
@@ -33,8 +33,8 @@ static inline struct cm_copy_end *get_end(
 
 static int add_end(const struct cm_builtin *b, struct cm_copy_end *end, struct we_error *err)
 {
-	const int rc =
-		cm_handles_add(&b->inst->handles, end->waitable.kind, end, &end->waitable.idx, err);
+	const int rc = cm_handles_add(
+		&b->cx.inst->handles, end->waitable.kind, end, &end->waitable.idx, err);
 
 	if (rc == 0)
 		end->holder = CM_HELD_GUEST;
@@ -58,9 +58,9 @@ int canon_stream_new(void *env, uint64_t *slots, struct we_error *err)
 	struct cm_stream *stream;
 	int rc;
 
-	if (!b->inst->may_leave)
+	if (!b->cx.inst->may_leave)
 		return cm_trap(err, CM_TRAP_CANNOT_LEAVE);
-	rc = cm_stream_create(b->inst->store, b->type->elem, &stream, err);
+	rc = cm_stream_create(b->cx.inst->store, b->type->elem, &stream, err);
 	return rc < 0 ? rc : add_ends(b, &stream->shared, slots, err);
 }
 
@@ -70,9 +70,9 @@ int canon_future_new(void *env, uint64_t *slots, struct we_error *err)
 	struct cm_future *future;
 	int rc;
 
-	if (!b->inst->may_leave)
+	if (!b->cx.inst->may_leave)
 		return cm_trap(err, CM_TRAP_CANNOT_LEAVE);
-	rc = cm_future_create(b->inst->store, b->type->elem, &future, err);
+	rc = cm_future_create(b->cx.inst->store, b->type->elem, &future, err);
 	return rc < 0 ? rc : add_ends(b, &future->shared, slots, err);
 }
 
@@ -90,12 +90,26 @@ static int blame_state(const struct cm_copy_end *end, struct we_error *err)
 	return cm_trap(err, trap);
 }
 
+static int copy_with_host(const struct cm_builtin *b, struct cm_copy_end *end, uint8_t *span,
+	uint64_t *slots, const char *what, struct we_error *err)
+{
+	uint32_t payload = BLOCKED;
+	const int rc = cm_stream_copy_with_host(end, span, &payload, err);
+
+	if (rc < 0)
+		return rc;
+	if (rc == CM_BLOCKED && !b->is_async)
+		return cm_task_block(b->cx.inst->store, what, err);
+	slots[0] = payload;
+	return 0;
+}
+
 // Spec: stream_copy and future_copy; n is 1 for a future.
 static inline int copy(const struct cm_builtin *b, enum cm_handle_kind kind, uint64_t *slots,
 	uint32_t n, const char *what, struct we_error *err)
 {
 	struct cm_copy_end *end = get_end(b, kind, (uint32_t)slots[0], err);
-	const struct cm_cx cx = {.inst = b->inst, .opts = &b->opts};
+	uint8_t *span;
 	int rc;
 
 	if (!end)
@@ -104,16 +118,18 @@ static inline int copy(const struct cm_builtin *b, enum cm_handle_kind kind, uin
 		return blame_state(end, err);
 	if (end->waitable.wset && !b->is_async)
 		return cm_trap(err, CM_TRAP_SYNC_IN_SET);
-	rc = cm_buffer_init(&end->buffer, cx, b->type->elem, (uint32_t)slots[1], n, err);
+	rc = cm_buffer_init(&end->buffer, &b->cx, b->type->elem, (uint32_t)slots[1], n, &span, err);
 	if (rc < 0)
 		return rc;
+	if (cm_copy_end_peer(end)->holder == CM_HELD_HOST_PEER && !end->shared->is_future)
+		return copy_with_host(b, end, span, slots, what, err);
 	end->state = CM_COPY_COPYING;
 	rc = end->shared->is_future ? cm_future_copy(end, err) : cm_stream_copy(end, err);
 	if (rc < 0)
 		return rc;
 	if (!end->waitable.has_event) {
 		if (!b->is_async)
-			return cm_task_block(b->inst->store, what, err);
+			return cm_task_block(b->cx.inst->store, what, err);
 		slots[0] = BLOCKED;
 		return 0;
 	}
@@ -211,7 +227,7 @@ static int drop(const struct cm_builtin *b, enum cm_handle_kind kind, const uint
 	if (cm_copy_end_is_copying(end))
 		return cm_trap(err, end->shared->is_future ? CM_TRAP_DROP_BUSY_FUTURE
 							   : CM_TRAP_DROP_BUSY_STREAM);
-	cm_handles_remove(&b->inst->handles, (uint32_t)slots[0]);
+	cm_handles_remove(&b->cx.inst->handles, (uint32_t)slots[0]);
 	cm_copy_end_drop(end);
 	return 0;
 }

@@ -45,7 +45,7 @@ static int give_to_host(struct cm_future *future, struct we_error *err)
 	int rc = 0;
 
 	if (elem)
-		rc = cm_load(&src->cx, src->ptr, elem, &val, err);
+		rc = cm_load(src->cx, src->ptr, elem, &val, err);
 	if (rc == 0) {
 		cm_buffer_advance(src, elem, 1);
 		cm_copy_end_done(&future->shared.writable, CM_COPY_COMPLETED);
@@ -61,7 +61,7 @@ static int rendezvous(struct cm_copy_end *end, struct we_error *err)
 	int rc;
 
 	assert(shared->pending == cm_copy_end_peer(end));
-	if (end->buffer.cx.inst == shared->pending->buffer.cx.inst &&
+	if (end->buffer.cx->inst == shared->pending->buffer.cx->inst &&
 		!cm_is_none_or_number(shared->elem))
 		return cm_trap(err, CM_TRAP_INTRA_FUTURE);
 	rc = cm_buffer_copy(

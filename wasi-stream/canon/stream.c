@@ -127,31 +127,6 @@ static void end_progressed(struct cm_copy_end *end)
 	cm_waitable_set_pending_event(&end->waitable);
 }
 
-// The other side is the host: it moves what it can now, or the buffer stays posted.
-static int copy_with_host(struct cm_stream *stream, struct cm_copy_end *end, struct we_error *err)
-{
-	const struct cm_type *elem = stream->shared.elem;
-	const uint32_t remain = cm_buffer_remain(&end->buffer);
-	uint8_t *span = NULL;
-	uint32_t n = 0;
-	int rc;
-
-	if (remain > 0)
-		span = cm_cx_span(&end->buffer.cx, end->buffer.ptr, remain);
-	stream->shared.pending = end;
-	rc = stream->ops->copy(stream->env, span, remain, &n, err);
-	if (rc < 0)
-		return rc;
-	if (rc == CM_BLOCKED)
-		return 0;
-	assert(n <= remain && (n > 0 || remain == 0));
-	if (stream->shared.pending == end) // still there: the host did not close its end meanwhile
-		stream->shared.pending = NULL;
-	cm_buffer_advance(&end->buffer, elem, n);
-	cm_copy_end_done(end, CM_COPY_COMPLETED);
-	return 0;
-}
-
 // The other side has posted its buffer.
 static int rendezvous(struct cm_copy_end *end, struct we_error *err)
 {
@@ -162,7 +137,7 @@ static int rendezvous(struct cm_copy_end *end, struct we_error *err)
 	const uint32_t pending_remain = cm_buffer_remain(&pending->buffer);
 
 	assert(pending == cm_copy_end_peer(end));
-	if (end->buffer.cx.inst == pending->buffer.cx.inst && !cm_is_none_or_number(shared->elem))
+	if (end->buffer.cx->inst == pending->buffer.cx->inst && !cm_is_none_or_number(shared->elem))
 		return cm_trap(err, CM_TRAP_INTRA_STREAM);
 	if (pending_remain > 0) {
 		if (remain > 0) {
@@ -193,11 +168,40 @@ int cm_stream_copy(struct cm_copy_end *end, struct we_error *err)
 		cm_copy_end_done(end, CM_COPY_DROPPED);
 		return 0;
 	}
-	if (cm_copy_end_peer(end)->holder == CM_HELD_HOST_PEER)
-		return copy_with_host(cm_stream_of(shared), end, err);
 	if (shared->pending)
 		return rendezvous(end, err);
 	shared->pending = end;
+	return 0;
+}
+
+int cm_stream_copy_with_host(
+	struct cm_copy_end *end, uint8_t *span, uint32_t *ret_payload, struct we_error *err)
+{
+	struct cm_stream *stream = cm_stream_of(end->shared);
+	const uint32_t length = end->buffer.length;
+	uint32_t n = 0;
+	int rc;
+
+	end->state = CM_COPY_COPYING;
+	end->shared->pending = end;
+	rc = stream->ops->copy(stream->env, span, length, &n, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0) {
+		assert(n <= length && (n > 0 || length == 0));
+		cm_buffer_advance(&end->buffer, end->shared->elem, n);
+		if (!end->waitable.has_event) { // done at once, without an event
+			end->shared->pending = NULL;
+			end->state = CM_COPY_IDLE;
+			*ret_payload = CM_COPY_COMPLETED | n << 4;
+			return 0;
+		}
+		end->result = CM_COPY_COMPLETED;
+	}
+	if (!end->waitable.has_event)
+		return CM_BLOCKED;
+	// The host closed its end inside, or said cm_stream_progress.
+	*ret_payload = cm_waitable_get_pending_event(&end->waitable).p2;
 	return 0;
 }
 
@@ -268,7 +272,7 @@ int cm_stream_posted(struct cm_stream *stream, uint8_t **ret_buf, uint32_t *ret_
 	remain = cm_buffer_remain(&end->buffer);
 	if (remain == 0 && end->buffer.length > 0) // full, and its owner not yet told
 		return 1;
-	*ret_buf = remain > 0 ? cm_cx_span(&end->buffer.cx, end->buffer.ptr, remain) : NULL;
+	*ret_buf = remain > 0 ? cm_cx_span(end->buffer.cx, end->buffer.ptr, remain) : NULL;
 	*ret_n = remain;
 	return 0;
 }

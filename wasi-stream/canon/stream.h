@@ -100,3 +100,7 @@ struct cm_event cm_stream_event(struct cm_waitable *w);
 // Move elements between the end's buffer and the other side, or post the buffer. Afterwards the end has
 // an event, or waits. Spec: SharedStreamImpl.read, write.
 WE_MUST_USE int cm_stream_copy(struct cm_copy_end *end, struct we_error *err);
+// The same when the other side is the host: it moves elements to or from span, the buffer's place, at once;
+// or the buffer is posted. Returns: 0 with what the operation answers; CM_BLOCKED; a failure of the host.
+WE_MUST_USE int cm_stream_copy_with_host(
+	struct cm_copy_end *end, uint8_t *span, uint32_t *ret_payload, struct we_error *err);

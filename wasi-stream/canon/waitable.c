@@ -7,17 +7,6 @@
 #include "stream.h"
 #include "subtask.h"
 
-void cm_waitable_set_update(struct cm_waitable_set *wset)
-{
-	const bool is_ready =
-		!cm_link_is_alone(&wset->pending) && !cm_link_is_alone(&wset->waiters);
-
-	if (is_ready)
-		cm_store_make_ready(wset->store, &wset->ready);
-	else
-		cm_link_remove(&wset->ready.link);
-}
-
 void cm_waitable_init(struct cm_waitable *w, enum cm_handle_kind kind)
 {
 	cm_link_init(&w->pending);

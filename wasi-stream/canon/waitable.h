@@ -47,7 +47,13 @@ struct cm_waitable {
 };
 
 // Put the set into the store's ready list, or take it out, as its lists now say.
-void cm_waitable_set_update(struct cm_waitable_set *wset);
+static inline void cm_waitable_set_update(struct cm_waitable_set *wset)
+{
+	if (!cm_link_is_alone(&wset->pending) && !cm_link_is_alone(&wset->waiters))
+		cm_store_make_ready(wset->store, &wset->ready);
+	else
+		cm_link_remove(&wset->ready.link);
+}
 
 void cm_waitable_init(struct cm_waitable *w, enum cm_handle_kind kind);
 

@@ -314,7 +314,7 @@ static int run_canon(const struct maker *m, struct cm_frame *frame, const struct
 	if (!fn)
 		return we_error_set(m->err, WE_E_UNSUPPORTED, def->offset, "built-in %s",
 			cm_canon_name(def->of.canon.op));
-	builtin->inst = frame->inst;
+	builtin->cx = (struct cm_cx){.inst = frame->inst, .opts = &builtin->opts};
 	builtin->type = def->of.canon.type;
 	builtin->opts = options_of(frame, &def->of.canon.opts);
 	builtin->slot = def->of.canon.slot;
