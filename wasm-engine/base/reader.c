@@ -105,7 +105,7 @@ static inline int read_leb(struct we_reader *r, unsigned bits, bool is_signed, u
 
 int we_reader_u32(struct we_reader *r, uint32_t *ret)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int rc;
 
 	if (r->at < r->end && *r->at < 0x80) { // most indices and lengths
@@ -126,7 +126,7 @@ int we_reader_u64(struct we_reader *r, uint64_t *ret)
 
 int we_reader_s32(struct we_reader *r, int32_t *ret)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	const int rc = read_leb(r, 32, true, &value);
 
 	if (rc < 0)
@@ -137,7 +137,7 @@ int we_reader_s32(struct we_reader *r, int32_t *ret)
 
 int we_reader_s33(struct we_reader *r, int64_t *ret)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	const int rc = read_leb(r, 33, true, &value);
 
 	if (rc < 0)
@@ -148,7 +148,7 @@ int we_reader_s33(struct we_reader *r, int64_t *ret)
 
 int we_reader_s64(struct we_reader *r, int64_t *ret)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	const int rc = read_leb(r, 64, true, &value);
 
 	if (rc < 0)
@@ -159,7 +159,7 @@ int we_reader_s64(struct we_reader *r, int64_t *ret)
 
 int we_reader_fixed32(struct we_reader *r, uint32_t *ret)
 {
-	struct we_bytes raw;
+	struct we_bytes raw = {0};
 	const int rc = we_reader_bytes(r, sizeof(*ret), &raw);
 
 	if (rc < 0)

@@ -323,7 +323,7 @@ int we_instance_create(struct we_store *store, struct we_module *module,
 	const struct we_table *tables = store->tables;
 	const struct we_global *globals = store->globals;
 	struct we_vec stack = {0};
-	struct we_instance *inst;
+	struct we_instance *inst = NULL;
 	int rc = check_imports(store, module, imports, n_imports, err);
 
 	if (rc == 0 && store->n_instances >= store->limits.instances)

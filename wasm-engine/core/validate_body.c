@@ -866,6 +866,7 @@ static int check_sequence(struct checker *c, struct we_span span)
 		if (rc == 0)
 			rc = check_instr(c);
 	}
+	c->in = NULL;
 	return rc;
 }
 
