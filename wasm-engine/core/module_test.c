@@ -179,7 +179,7 @@ static void refusals_name_what_and_where(void **state)
 		{"tag", {HEADER, 0x0d, 0x03, 0x01, 0x00, 0x00}, 13, WE_E_UNSUPPORTED,
 			"exception handling", 11},
 		{"struct type, then rubbish", {HEADER, 0x01, 0x03, 0x01, 0x5f, 0x00, 0x0e}, 14,
-			WE_E_MALFORMED, "unexpected end", 14},
+			WE_E_MALFORMED, "malformed section id", 13},
 		{"unknown type", {HEADER, 0x02, 0x05, 0x01, 0x00, 0x00, 0x00, 0x09}, 15,
 			WE_E_INVALID, "unknown type 9", 0},
 		{"memory of 65537 pages", {HEADER, 0x05, 0x05, 0x01, 0x00, 0x81, 0x80, 0x04}, 15,

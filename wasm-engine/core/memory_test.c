@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tests of memories and tables: growth, limits, bounds, and a machine that is short of address space.
+#include "runtime.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+enum {
+	PAGE = WE_PAGE_BYTES
+};
+
+// mmap and mprotect as memory.c sees them (large files are on everywhere).
+void *__real_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
+int __real_mprotect(void *addr, size_t len, int prot);
+int __wrap_mprotect(void *addr, size_t len, int prot);
+
+static size_t mmap_limit = SIZE_MAX; // bytes of one mapping
+static unsigned n_mprotects;
+
+void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	return len > mmap_limit ? MAP_FAILED : __real_mmap64(addr, len, prot, flags, fd, offset);
+}
+
+int __wrap_mprotect(void *addr, size_t len, int prot)
+{
+	n_mprotects++;
+	return __real_mprotect(addr, len, prot);
+}
+
+static struct we_engine *engine;
+static struct we_store *store;
+static struct we_error err;
+
+static int make_engine(void **state)
+{
+	(void)state;
+	return we_engine_create(NULL, &engine, NULL);
+}
+
+static int end_engine(void **state)
+{
+	(void)state;
+	we_engine_destroy(engine);
+	return 0;
+}
+
+static void make_store(const struct we_store_limits *limits)
+{
+	mmap_limit = SIZE_MAX;
+	assert_int_equal(we_store_create(engine, limits, &store, &err), 0);
+}
+
+static void memory_grows_to_its_maximum_and_no_further(void **state)
+{
+	struct we_memory *memory;
+	uint64_t old = 0;
+	uint8_t *span;
+
+	(void)state;
+	make_store(NULL);
+	assert_int_equal(we_memory_create(store, 1, 3, &memory, &err), 0);
+	assert_int_equal(we_memory_size(memory), PAGE);
+	assert_int_equal(we_memory_grow(memory, 3, &old), 1);
+	assert_int_equal(we_memory_grow(memory, UINT64_MAX, &old), 1);
+	assert_int_equal(we_memory_grow(memory, 2, &old), 0);
+	assert_int_equal(old, 1);
+	assert_int_equal(we_memory_grow(memory, 0, &old), 0);
+	assert_int_equal(old, 3);
+	assert_int_equal(we_memory_grow(memory, 1, &old), 1);
+	assert_int_equal(we_memory_span(memory, 3 * PAGE - 1, 1, &span), 0);
+	*span = 7; // accessible
+	assert_int_equal(we_store_memory_bytes(store), 3 * PAGE);
+	we_store_destroy(store);
+}
+
+static void memory_span_is_checked_without_wrapping(void **state)
+{
+	struct we_memory *memory;
+	uint8_t *span;
+
+	(void)state;
+	make_store(NULL);
+	assert_int_equal(we_memory_create(store, 1, UINT64_MAX, &memory, &err), 0);
+	assert_int_equal(we_memory_span(memory, 0, PAGE, &span), 0);
+	assert_int_equal(we_memory_span(memory, PAGE, 0, &span), 0);
+	assert_int_equal(we_memory_span(memory, PAGE + 1, 0, &span), 1);
+	assert_int_equal(we_memory_span(memory, 1, PAGE, &span), 1);
+	assert_int_equal(we_memory_span(memory, UINT64_MAX, 2, &span), 1);
+	assert_int_equal(we_memory_span(memory, 2, UINT64_MAX, &span), 1);
+	we_store_destroy(store);
+}
+
+static void limits_of_the_store_hold(void **state)
+{
+	const struct we_store_limits limits = {
+		.memory_pages = 4, .total_memory_pages = 6, .table_elements = 10};
+	struct we_memory *first;
+	struct we_memory *second;
+	struct we_table *table;
+	uint64_t old;
+
+	(void)state;
+	make_store(&limits);
+	assert_int_equal(we_memory_create(store, 5, 9, &first, &err), WE_E_EXHAUSTED);
+	assert_int_equal(we_memory_create(store, 4, 9, &first, &err), 0);
+	assert_int_equal(we_memory_grow(first, 1, &old), 1);
+	assert_int_equal(we_memory_create(store, 3, 9, &second, &err), WE_E_EXHAUSTED);
+	assert_int_equal(we_memory_create(store, 1, 9, &second, &err), 0);
+	assert_int_equal(we_memory_grow(second, 2, &old), 1);
+	assert_int_equal(we_memory_grow(second, 1, &old), 0);
+	assert_int_equal(
+		we_table_create(store, WE_FUNCREF, 11, UINT64_MAX, &table, &err), WE_E_EXHAUSTED);
+	assert_int_equal(we_table_create(store, WE_FUNCREF, 9, UINT64_MAX, &table, &err), 0);
+	assert_int_equal(we_table_grow(table, 2, NULL), UINT64_MAX);
+	assert_int_equal(we_table_grow(table, UINT64_MAX, NULL), UINT64_MAX);
+	assert_int_equal(we_table_grow(table, 1, NULL), 9);
+	we_store_destroy(store);
+}
+
+static void growth_inside_the_precommitted_pages_is_no_system_call(void **state)
+{
+	const struct we_store_limits limits = {.memory_pages_precommit = 8};
+	struct we_memory *memory;
+	uint64_t old;
+
+	(void)state;
+	make_store(&limits);
+	assert_int_equal(we_memory_create(store, 1, 100, &memory, &err), 0);
+	n_mprotects = 0;
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(we_memory_grow(memory, 1, &old), 0);
+	assert_int_equal(n_mprotects, 0);
+	assert_int_equal(we_memory_grow(memory, 1, &old), 0);
+	assert_int_equal(n_mprotects, 1);
+	we_store_destroy(store);
+}
+
+static void memory_lives_with_little_address_space(void **state)
+{
+	struct we_memory *memory;
+	uint64_t old;
+	uint8_t *span;
+
+	(void)state;
+	make_store(NULL);
+	mmap_limit = 64u * PAGE;
+	assert_int_equal(we_memory_create(store, 2, UINT64_MAX, &memory, &err), 0);
+	assert_int_equal(we_memory_grow(memory, 4, &old), 0);
+	assert_int_equal(we_memory_span(memory, 0, 6 * PAGE, &span), 0);
+	memset(span, 1, 6 * PAGE);
+	assert_int_equal(we_memory_grow(memory, 64, &old), 1);
+	assert_int_equal(we_memory_create(store, 65, UINT64_MAX, &memory, &err), WE_E_NOMEM);
+	mmap_limit = 0;
+	assert_int_equal(we_memory_create(store, 0, 0, &memory, &err), WE_E_NOMEM);
+	assert_int_equal(we_store_memory_bytes(store), 6 * PAGE);
+	we_store_destroy(store);
+}
+
+static void memory_copy_goes_the_right_way_over_chunks(void **state)
+{
+	const uint64_t n = 3 * WE_BULK_CHUNK_BYTES + 5;
+	struct we_memory *memory;
+	uint8_t *span;
+
+	(void)state;
+	make_store(NULL);
+	assert_int_equal(we_memory_create(store, 8, 8, &memory, &err), 0);
+	assert_int_equal(we_memory_span(memory, 0, 8 * PAGE, &span), 0);
+	for (int pass = 0; pass < 2; pass++) {
+		const uint64_t d = pass == 0 ? 1000 : 0;
+		const uint64_t s = pass == 0 ? 0 : 1000;
+
+		for (uint64_t i = 0; i < 8 * PAGE; i++)
+			span[i] = (uint8_t)(i * 7 + (i >> 8));
+		assert_int_equal(we_memory_copy(memory, memory, d, s, n), WE_TRAP_NONE);
+		for (uint64_t i = 0; i < n; i++) {
+			const uint64_t from = s + i;
+
+			if (span[d + i] != (uint8_t)(from * 7 + (from >> 8)))
+				fail_msg("pass %d byte %llu", pass, (unsigned long long)i);
+		}
+	}
+	assert_int_equal(we_memory_copy(memory, memory, 8 * PAGE, 0, 0), WE_TRAP_NONE);
+	assert_int_equal(
+		we_memory_copy(memory, memory, 8 * PAGE + 1, 0, 0), WE_TRAP_MEMORY_OUT_OF_BOUNDS);
+	assert_int_equal(we_memory_fill(memory, 1, 0, 8 * PAGE), WE_TRAP_MEMORY_OUT_OF_BOUNDS);
+	we_store_destroy(store);
+}
+
+static void table_copy_goes_the_right_way_over_chunks(void **state)
+{
+	enum {
+		N = 3 * WE_BULK_CHUNK_ELEMENTS
+	};
+	struct we_table *table;
+	void *ref;
+
+	(void)state;
+	make_store(NULL);
+	assert_int_equal(we_table_create(store, WE_EXTERNREF, N + 8, N + 8, &table, &err), 0);
+	for (uintptr_t i = 0; i < N; i++)
+		assert_int_equal(we_table_set(table, i, (void *)(i + 1)), 0);
+	assert_int_equal(we_table_copy(table, table, 8, 0, N), WE_TRAP_NONE);
+	for (uintptr_t i = 0; i < N; i++) {
+		assert_int_equal(we_table_get(table, i + 8, &ref), 0);
+		assert_int_equal((uintptr_t)ref, i + 1);
+	}
+	assert_int_equal(we_table_copy(table, table, 9, 0, N), WE_TRAP_TABLE_OUT_OF_BOUNDS);
+	assert_int_equal(we_table_fill(table, N + 8, NULL, 0), WE_TRAP_NONE);
+	assert_int_equal(we_table_fill(table, N + 8, NULL, 1), WE_TRAP_TABLE_OUT_OF_BOUNDS);
+	assert_int_equal(we_table_get(table, N + 8, &ref), 1);
+	assert_int_equal(we_table_set(table, UINT64_MAX, NULL), 1);
+	we_store_destroy(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_grows_to_its_maximum_and_no_further),
+		cmocka_unit_test(memory_span_is_checked_without_wrapping),
+		cmocka_unit_test(limits_of_the_store_hold),
+		cmocka_unit_test(growth_inside_the_precommitted_pages_is_no_system_call),
+		cmocka_unit_test(memory_lives_with_little_address_space),
+		cmocka_unit_test(memory_copy_goes_the_right_way_over_chunks),
+		cmocka_unit_test(table_copy_goes_the_right_way_over_chunks),
+	};
+
+	return cmocka_run_group_tests_name("we_memory", tests, make_engine, end_engine);
+}
