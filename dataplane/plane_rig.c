@@ -77,6 +77,33 @@ uint16_t rig_port(
 	return idx;
 }
 
+struct dp_filter_config *rig_filter(struct rig *rig, uint16_t port, const char *script)
+{
+	const uint32_t i = rig->config.n_filters++;
+	struct dp_filter_config *filter = &rig->filters[i];
+
+	if (rig->ports[port].chain_idx == DP_NO_INDEX) {
+		rig->ports[port].chain_idx = (uint16_t)rig->config.n_chains++;
+		rig->chains[rig->ports[port].chain_idx] = (struct dp_chain_config){
+			.name = "chain",
+			.filter_idx = rig->chain_filters[rig->ports[port].chain_idx],
+		};
+	}
+	struct dp_chain_config *chain = &rig->chains[rig->ports[port].chain_idx];
+	rig->chain_filters[rig->ports[port].chain_idx][chain->n_filters++] = (uint16_t)i;
+	rig->entries[i] =
+		(struct ws_config_entry){.key = "do", .value = script, .value_len = strlen(script)};
+	*filter = (struct dp_filter_config){
+		.file = "/dev/null",
+		.entries = &rig->entries[i],
+		.n_entries = 1,
+		.deadline_ns = 50000000,
+		.on_fault = DP_ON_FAULT_CLOSED,
+	};
+	snprintf(filter->name, sizeof(filter->name), "f%u", i);
+	return filter;
+}
+
 int rig_start_eal(void)
 {
 	static char instance[32];
@@ -134,11 +161,16 @@ void rig_wait_rx(struct rig *rig, struct dp_run *run, uint64_t n)
 
 void rig_end(struct rig *rig, struct dp_run *run, struct dp_stats **ret_stats)
 {
+	dp_run_request_stop(run);
+	rig_end_by_itself(rig, run, ret_stats);
+}
+
+void rig_end_by_itself(struct rig *rig, struct dp_run *run, struct dp_stats **ret_stats)
+{
 	struct dp_stats *stats;
 	int n_waits = 0;
 
 	assert_int_equal(dp_stats_create(&rig->config, &stats), 0);
-	dp_run_request_stop(run);
 	while (dp_run_wait(run, STOP_NS) == DP_RUN_GOES_ON && n_waits < 5)
 		n_waits++;
 	assert_in_range(n_waits, 0, 4);

@@ -20,6 +20,7 @@ struct rig {
 	struct dp_chain_config chains[2];
 	uint16_t chain_filters[2][4];
 	struct dp_filter_config filters[4];
+	struct ws_config_entry entries[4];
 };
 
 // EAL for the whole program, once. Returns: 0, or < 0: it does not start here.
@@ -33,9 +34,13 @@ uint16_t rig_port(
 	struct rig *rig, const char *device, uint16_t n_queues, uint32_t worker, uint16_t to_port);
 // Create and start, with the hooks or without; fails the test when it does not work.
 struct dp_run *rig_run(struct rig *rig, const struct dp_hooks *hooks);
+// One more filter at the end of a port's chain; script is its configuration entry "do" (ws_fake.h).
+struct dp_filter_config *rig_filter(struct rig *rig, uint16_t port, const char *script);
 // Stop, wait, check that the law holds with nothing held, close, check that no buffer is missing,
 // destroy. ret_stats may be NULL; else the caller destroys it.
 void rig_end(struct rig *rig, struct dp_run *run, struct dp_stats **ret_stats);
+// The same for a run whose queues end.
+void rig_end_by_itself(struct rig *rig, struct dp_run *run, struct dp_stats **ret_stats);
 // Wait until the run has received n packets. Fails the test after five seconds.
 void rig_wait_rx(struct rig *rig, struct dp_run *run, uint64_t n);
 

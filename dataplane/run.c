@@ -37,6 +37,7 @@ struct dp_run {
 	struct dp_port *ports;                         // [config->n_ports]
 	struct dp_port_io *ios;                        // [config->n_ports]
 	struct dp_worker **workers;                    // [config->n_workers]
+	struct dp_supervisor *supervisor;              // of filters
 	struct rte_ring *rings[DP_PORTS_MAX][DP_QUEUES_MAX]; // handed over; NULL: nobody does
 	uint64_t start_ns;                                   // on the crew's clock
 	uint64_t link_seen_ns;                               // when the links were looked at
@@ -178,14 +179,69 @@ static void set_up_ways(struct dp_run *run, uint32_t worker, struct dp_ways *way
 static void set_up_rxq(
 	struct dp_run *run, struct dp_worker *w, const struct dp_queue_ref *ref, struct dp_rxq *q)
 {
+	const struct dp_port_config *port = &run->config->ports[ref->port_idx];
+
 	q->rx = run->ios[ref->port_idx].rx[ref->queue_idx];
 	q->port_idx = ref->port_idx;
 	q->queue_idx = ref->queue_idx;
-	q->chain = (struct dp_chain){
-		.ways = &w->ways,
-		.stats = &q->stats,
-		.preset_port = run->config->ports[ref->port_idx].to_port_idx,
+	q->chain.kit = &w->kit;
+	q->chain.stats = &q->stats;
+	q->chain.preset_port = port->to_port_idx;
+	q->chain.source = (struct dp_slot_source){
+		.proto = {.port_in = ref->port_idx,
+			.queue_in = ref->queue_idx,
+			.port_out = port->to_port_idx},
+		.fields = run->fields,
+		.tstamp_unit_ns = run->ios[ref->port_idx].tstamp_unit_ns,
 	};
+}
+
+// Every filter of the queue's chain gets its first instance. Returns: 0, and the largest view.
+static int seat_filters(
+	struct dp_run *run, struct dp_rxq *q, uint32_t *max_view, char **ret_message)
+{
+	const struct dp_port_config *port = &run->config->ports[q->port_idx];
+	struct ws_filter *filter;
+	int rc;
+
+	if (port->chain_idx == DP_NO_INDEX)
+		return 0;
+	const struct dp_chain_config *chain = &run->config->chains[port->chain_idx];
+	if (dp_chain_init(&q->chain, chain->n_filters))
+		return dp_fail(ret_message, WE_E_NOMEM, "chain %s: no memory", chain->name);
+	for (uint32_t i = 0; i < chain->n_filters; i++) {
+		struct dp_seat *seat = &q->chain.stages[i].seat;
+
+		seat->port_name = port->name;
+		seat->queue_idx = q->queue_idx;
+		seat->view_full = run->ios[q->port_idx].view_full;
+		rc = dp_seat_init(
+			seat, run->supervisor, chain->filter_idx[i], &filter, ret_message);
+		if (rc)
+			return rc;
+		if (seat->max_view > *max_view)
+			*max_view = seat->max_view;
+		if (dp_chain_seat(&q->chain, i, filter))
+			return dp_fail(ret_message, WE_E_NOMEM, "chain %s: no memory", chain->name);
+	}
+	return 0;
+}
+
+static int seat_all(struct dp_run *run, struct dp_worker *w, char **ret_message)
+{
+	uint32_t max_view = 0;
+	int rc;
+
+	for (uint32_t i = 0; i < w->n_rxqs; i++) {
+		if ((rc = seat_filters(run, &w->rxqs[i], &max_view, ret_message)))
+			return rc;
+	}
+	if (dp_slots_init(&w->kit.slots, max_view))
+		return dp_fail(
+			ret_message, WE_E_NOMEM, "no memory for views of %u bytes", max_view);
+	dp_supervisor_watch(run->supervisor, &w->kit.watch);
+	dp_supervisor_listen(run->supervisor, &w->kit.log);
+	return 0;
 }
 
 // Whole cache lines, so that no two workers write to the same one.
@@ -203,7 +259,10 @@ static void destroy_worker(struct dp_worker *w)
 {
 	if (!w)
 		return;
-	free(w->ways.outs);
+	for (uint32_t i = 0; w->rxqs && i < w->n_rxqs; i++)
+		dp_chain_fini(&w->rxqs[i].chain);
+	dp_slots_fini(&w->kit.slots);
+	free(w->kit.ways.outs);
 	free(w->rxqs);
 	free(w);
 }
@@ -217,14 +276,15 @@ static int create_worker(struct dp_run *run, uint32_t idx)
 		return WE_E_NOMEM;
 	run->workers[idx] = w;
 	w->rxqs = lines(config->n_queues * sizeof(*w->rxqs));
-	w->ways.outs = lines(run->config->n_ports * sizeof(*w->ways.outs));
-	if (!w->rxqs || !w->ways.outs)
+	w->kit.ways.outs = lines(run->config->n_ports * sizeof(*w->kit.ways.outs));
+	if (!w->rxqs || !w->kit.ways.outs)
 		return WE_E_NOMEM;
 	w->crew = &run->crew;
+	w->kit.clock = &run->crew.clock;
 	w->n_rxqs = config->n_queues;
 	w->burst = run->config->burst;
 	w->idle = config->idle == DP_IDLE_SPIN ? dp_idle_spin : dp_idle_sleep;
-	set_up_ways(run, idx, &w->ways);
+	set_up_ways(run, idx, &w->kit.ways);
 	for (uint32_t i = 0; i < config->n_queues; i++)
 		set_up_rxq(run, w, &config->queues[i], &w->rxqs[i]);
 	return 0;
@@ -232,9 +292,13 @@ static int create_worker(struct dp_run *run, uint32_t idx)
 
 static int create_workers(struct dp_run *run, char **ret_message)
 {
+	int rc;
+
 	for (uint32_t w = 0; w < run->config->n_workers; w++) {
 		if (create_worker(run, w))
 			return dp_fail(ret_message, WE_E_NOMEM, "worker %u: no memory", w);
+		if ((rc = seat_all(run, run->workers[w], ret_message)))
+			return rc;
 	}
 	return 0;
 }
@@ -267,7 +331,10 @@ int dp_run_create(const struct dp_config *config, const struct dp_hooks *hooks,
 		dp_fail(ret_message, rc, "%s", err.msg);
 		goto fail;
 	}
-	if ((rc = make_pools(run, ret_message)) || (rc = open_ports(run, ret_message)) ||
+	// Filters first: their faults are found before a port is touched.
+	if ((rc = dp_supervisor_create(
+		     config, &dp_stage_ops, &run->crew.clock, &run->supervisor, ret_message)) ||
+		(rc = make_pools(run, ret_message)) || (rc = open_ports(run, ret_message)) ||
 		(rc = make_rings(run, ret_message)) || (rc = create_workers(run, ret_message)))
 		goto fail;
 	*ret_run = run;
@@ -296,6 +363,8 @@ int dp_run_start(struct dp_run *run, char **ret_message)
 
 	if (rc)
 		return rc;
+	if ((rc = dp_supervisor_start(run->supervisor)))
+		return dp_fail(ret_message, rc, "no thread for the filters");
 	run->start_ns = dp_clock_now(&run->crew.clock);
 	run->is_started = true;
 	for (uint32_t w = 0; w < run->config->n_workers; w++) {
@@ -336,6 +405,7 @@ int dp_run_wait(struct dp_run *run, uint64_t timeout_ns)
 		run->n_ended++;
 	}
 	rte_eal_mp_wait_lcore();
+	dp_supervisor_stop(run->supervisor);
 	return 0;
 }
 
@@ -367,8 +437,12 @@ void dp_run_destroy(struct dp_run *run)
 	}
 	if (run->ports && dp_run_close(run) > 0)
 		dp_log_warn("buffers are missing at the end of the run");
+	// Seats live in the workers, the engine of their instances in the supervisor.
+	if (run->supervisor)
+		dp_supervisor_stop(run->supervisor);
 	for (uint32_t w = 0; run->workers && w < run->config->n_workers; w++)
 		destroy_worker(run->workers[w]);
+	dp_supervisor_destroy(run->supervisor);
 	for (uint16_t p = 0; p < DP_PORTS_MAX; p++) {
 		for (uint16_t q = 0; q < DP_QUEUES_MAX; q++)
 			rte_ring_free(run->rings[p][q]);
@@ -391,14 +465,28 @@ static void add_queue(
 		sizeof(*live) / sizeof(uint64_t));
 }
 
+static void add_filters(struct dp_stats *stats, uint16_t chain_idx, const struct dp_chain *chain)
+{
+	for (uint32_t i = 0; i < chain->n_stages; i++)
+		dp_stats_add((uint64_t *)&stats->filters[chain_idx][i],
+			(const uint64_t *)&chain->stages[i].stats,
+			sizeof(struct dp_filter_stats) / sizeof(uint64_t));
+}
+
 static void add_worker(struct dp_stats *stats, uint32_t idx, const struct dp_worker *w)
 {
+	const struct dp_config *config = stats->config;
+
 	dp_stats_add((uint64_t *)&stats->workers[idx], (const uint64_t *)&w->stats,
 		sizeof(w->stats) / sizeof(uint64_t));
-	for (uint32_t i = 0; i < w->n_rxqs; i++)
-		add_queue(stats, w->rxqs[i].port_idx, w->rxqs[i].queue_idx, &w->rxqs[i].stats);
-	for (uint16_t p = 0; p < w->ways.n_outs; p++)
-		add_queue(stats, p, w->ways.outs[p].queue_idx, &w->ways.outs[p].stats);
+	for (uint32_t i = 0; i < w->n_rxqs; i++) {
+		const struct dp_rxq *q = &w->rxqs[i];
+
+		add_queue(stats, q->port_idx, q->queue_idx, &q->stats);
+		add_filters(stats, config->ports[q->port_idx].chain_idx, &q->chain);
+	}
+	for (uint16_t p = 0; p < w->kit.ways.n_outs; p++)
+		add_queue(stats, p, w->kit.ways.outs[p].queue_idx, &w->kit.ways.outs[p].stats);
 }
 
 static void sum_traffic(struct dp_traffic *sum, const struct dp_traffic *part)
@@ -462,8 +550,5 @@ void dp_run_snapshot(struct dp_run *run, struct dp_stats *stats)
 
 const char *dp_run_reason(const struct dp_run *run, uint16_t filter_idx, uint32_t i)
 {
-	(void)run;
-	(void)filter_idx;
-	(void)i;
-	return NULL;
+	return dp_supervisor_reason(run->supervisor, filter_idx, i);
 }

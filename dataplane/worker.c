@@ -18,6 +18,7 @@ enum {
 	IDLE_MIN_NS = 10000, // first sleep; doubles
 	IDLE_MAX_SHIFT = 4,  // to 160 us at most
 	TIMER_SLACK_NS = 1000,
+	DRAIN_NS = 500000000, // for all filters of a worker to finish
 };
 
 static bool worker_pass(struct dp_worker *w, struct dp_rxq *q)
@@ -25,18 +26,20 @@ static bool worker_pass(struct dp_worker *w, struct dp_rxq *q)
 	const uint32_t room = q->has_ended ? 0 : dp_chain_room(&q->chain, w->burst);
 	uint32_t n = 0;
 
-	if (room > 0)
+	if (room == 0)
+		dp_count(&q->stats.polls_skipped, !q->has_ended);
+	else
 		n = dp_rx_burst(&q->rx, w->mbufs, room, &q->stats, &q->has_ended); // 1 NIC -> mbufs
 	const bool was_busy = dp_chain_run(
 		&q->chain, w->mbufs, n); // 2 slots, 3 source, 4 filter, 5 sink, 6 verdict
-	dp_ways_flush(&w->ways);         // 7 batches -> NIC; what does not fit is a drop
+	dp_ways_flush(&w->kit.ways);     // 7 batches -> NIC; what does not fit is a drop
 	return was_busy;
 }
 
 // One pass over all queues. Returns: was there anything to do?
 static bool poll_all(struct dp_worker *w)
 {
-	bool was_busy = dp_ways_drain_handed(&w->ways) > 0;
+	bool was_busy = dp_ways_drain_handed(&w->kit.ways) > 0;
 
 	for (uint32_t i = 0; i < w->n_rxqs; i++)
 		was_busy |= worker_pass(w, &w->rxqs[i]);
@@ -53,7 +56,7 @@ static void next_pass(struct dp_worker *w, bool was_busy)
 	if (!was_busy)
 		dp_count(&w->stats.passes_idle, 1);
 	w->pass_tsc = tsc;
-	w->now_ns = dp_clock_at(&w->crew->clock, tsc);
+	w->kit.now_ns = dp_clock_at(&w->crew->clock, tsc);
 }
 
 static bool all_ended(const struct dp_worker *w)
@@ -68,18 +71,20 @@ static bool all_ended(const struct dp_worker *w)
 // Chains first, then what other workers still hand over: until all of them are empty too.
 static void drain(struct dp_worker *w)
 {
+	const uint64_t until_ns = dp_clock_now(&w->crew->clock) + DRAIN_NS;
+
 	for (uint32_t i = 0; i < w->n_rxqs; i++)
-		dp_chain_stop(&w->rxqs[i].chain);
-	dp_ways_flush(&w->ways);
+		dp_chain_stop(&w->rxqs[i].chain, until_ns);
+	dp_ways_flush(&w->kit.ways);
 	atomic_fetch_add(&w->crew->n_drained, 1);
 	while (atomic_load(&w->crew->n_drained) < w->crew->n_workers) {
-		dp_ways_drain_handed(&w->ways);
-		dp_ways_flush(&w->ways);
+		dp_ways_drain_handed(&w->kit.ways);
+		dp_ways_flush(&w->kit.ways);
 		dp_idle_sleep(w);
 	}
-	while (dp_ways_drain_handed(&w->ways) > 0)
+	while (dp_ways_drain_handed(&w->kit.ways) > 0)
 		continue;
-	dp_ways_flush(&w->ways);
+	dp_ways_flush(&w->kit.ways);
 }
 
 // Signals are the control side's. What the kernel raises for this thread's own faults stays open.
@@ -100,8 +105,9 @@ int dp_worker_main(void *arg)
 
 	block_signals();
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
+	dp_watch_bind(&w->kit.watch);
 	w->pass_tsc = rte_rdtsc();
-	w->now_ns = dp_clock_at(&w->crew->clock, w->pass_tsc);
+	w->kit.now_ns = dp_clock_at(&w->crew->clock, w->pass_tsc);
 	while (!atomic_load_explicit(&w->crew->stop, memory_order_relaxed) && !all_ended(w)) {
 		const bool was_busy = poll_all(w);
 

@@ -40,8 +40,7 @@ struct dp_worker {
 	dp_idle_fn idle;   // dp_idle_spin or dp_idle_sleep
 	uint32_t n_idle;   // passes in a row that did nothing
 	uint64_t pass_tsc; // when the pass began
-	uint64_t now_ns;   // the same on the crew's clock
-	struct dp_ways ways;
+	struct dp_kit kit;
 	struct dp_worker_stats stats;
 	struct rte_mbuf *mbufs[WS_BURST_MAX];
 };
