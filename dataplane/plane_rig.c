@@ -141,7 +141,7 @@ struct dp_run *rig_run(struct rig *rig, const struct dp_hooks *hooks)
 	return run;
 }
 
-void rig_wait_rx(struct rig *rig, struct dp_run *run, uint64_t n)
+void rig_wait_rx(struct rig *rig, struct dp_run *run, uint16_t port, uint64_t n)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
 	struct dp_stats *stats;
@@ -149,14 +149,14 @@ void rig_wait_rx(struct rig *rig, struct dp_run *run, uint64_t n)
 	assert_int_equal(dp_stats_create(&rig->config, &stats), 0);
 	for (int i = 0; i < WAIT_POLLS; i++) {
 		dp_run_snapshot(run, stats);
-		if (stats->law.rx >= n)
+		if (stats->ports[port].rx.packets >= n)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	const uint64_t got = stats->law.rx;
+	const uint64_t got = stats->ports[port].rx.packets;
 	dp_stats_destroy(stats);
 	if (got < n)
-		fail_msg("%" PRIu64 " packets received, %" PRIu64 " wanted", got, n);
+		fail_msg("port %u: %" PRIu64 " packets received, %" PRIu64 " wanted", port, got, n);
 }
 
 void rig_end(struct rig *rig, struct dp_run *run, struct dp_stats **ret_stats)

@@ -41,8 +41,8 @@ struct dp_filter_config *rig_filter(struct rig *rig, uint16_t port, const char *
 void rig_end(struct rig *rig, struct dp_run *run, struct dp_stats **ret_stats);
 // The same for a run whose queues end.
 void rig_end_by_itself(struct rig *rig, struct dp_run *run, struct dp_stats **ret_stats);
-// Wait until the run has received n packets. Fails the test after five seconds.
-void rig_wait_rx(struct rig *rig, struct dp_run *run, uint64_t n);
+// Wait until a port has received n packets. Fails the test after five seconds.
+void rig_wait_rx(struct rig *rig, struct dp_run *run, uint16_t port, uint64_t n);
 
 struct rte_mempool *rig_pool(uint32_t n);
 // A packet whose bytes count up from `first`, split into segments of at most seg_bytes (0: one).

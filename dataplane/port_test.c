@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,13 +24,6 @@ enum {
 	CAPTURE_PACKETS = 100,
 	MANY = 1000,
 };
-
-static void pause_ms(long ms)
-{
-	const struct timespec ts = {.tv_nsec = ms * 1000000};
-
-	nanosleep(&ts, NULL);
-}
 
 static void net_null_carries_packets_over_two_workers(void **state)
 {
@@ -43,7 +35,8 @@ static void net_null_carries_packets_over_two_workers(void **state)
 	rig_port(&rig, "net_null0,size=64", 1, 0, 1);
 	rig_port(&rig, "net_null1,size=64", 1, 1, 0);
 	struct dp_run *run = rig_run(&rig, NULL);
-	rig_wait_rx(&rig, run, MANY);
+	rig_wait_rx(&rig, run, 0, MANY);
+	rig_wait_rx(&rig, run, 1, MANY);
 	rig_end(&rig, run, &stats);
 	// Each worker sends through the other's queue.
 	assert_true(stats->ports[0].tx.packets > 0);
@@ -61,7 +54,7 @@ static void net_null_without_an_output_drops_as_no_route(void **state)
 	rig_config(&rig);
 	rig_port(&rig, "net_null0", 2, 0, DP_NO_INDEX);
 	struct dp_run *run = rig_run(&rig, NULL);
-	rig_wait_rx(&rig, run, MANY);
+	rig_wait_rx(&rig, run, 0, MANY);
 	rig_end(&rig, run, &stats);
 	assert_int_equal(stats->law.drops_by[DP_DROP_NO_ROUTE], stats->law.rx);
 	assert_true(stats->queues[0][0].rx.packets > 0);
@@ -80,7 +73,7 @@ static void net_ring_carries_packets(void **state)
 	rig_port(&rig, "net_null0", 1, 0, 1);
 	rig_port(&rig, "net_ring0", 1, 0, 1);
 	struct dp_run *run = rig_run(&rig, NULL);
-	rig_wait_rx(&rig, run, MANY);
+	rig_wait_rx(&rig, run, 1, MANY);
 	rig_end(&rig, run, &stats);
 	assert_true(stats->ports[1].rx.packets > 0);
 	dp_stats_destroy(stats);
@@ -120,7 +113,7 @@ static void net_pcap_carries_a_capture_unchanged(void **state)
 	rig_port(&rig, device_in, 1, 0, 1);
 	rig_port(&rig, device_out, 1, 0, DP_NO_INDEX);
 	struct dp_run *run = rig_run(&rig, NULL);
-	rig_wait_rx(&rig, run, CAPTURE_PACKETS);
+	rig_wait_rx(&rig, run, 0, CAPTURE_PACKETS);
 	rig_end(&rig, run, NULL);
 
 	pcap_t *pcap = pcap_open_offline(out, errbuf);
@@ -155,15 +148,7 @@ static void net_memif_carries_packets(void **state)
 	rig_port(&rig, client, 1, 0, DP_NO_INDEX);
 	rig_port(&rig, "net_null0,size=100", 1, 0, 1);
 	struct dp_run *run = rig_run(&rig, NULL);
-	for (int i = 0; i < 500; i++) {
-		assert_int_equal(dp_stats_create(&rig.config, &stats), 0);
-		dp_run_snapshot(run, stats);
-		const uint64_t n = stats->ports[0].rx.packets;
-		dp_stats_destroy(stats);
-		if (n >= MANY)
-			break;
-		pause_ms(10);
-	}
+	rig_wait_rx(&rig, run, 0, MANY);
 	rig_end(&rig, run, &stats);
 	assert_true(stats->ports[0].rx.packets >= MANY);
 	assert_int_equal(stats->ports[0].rx.bytes, 100 * stats->ports[0].rx.packets);
@@ -186,15 +171,7 @@ static void net_virtio_user_and_net_vhost_carry_packets(void **state)
 	rig_port(&rig, vhost, 1, 0, DP_NO_INDEX);
 	rig_port(&rig, "net_null0,size=100", 1, 0, 0);
 	struct dp_run *run = rig_run(&rig, NULL);
-	for (int i = 0; i < 500; i++) {
-		assert_int_equal(dp_stats_create(&rig.config, &stats), 0);
-		dp_run_snapshot(run, stats);
-		const uint64_t n = stats->ports[1].rx.packets;
-		dp_stats_destroy(stats);
-		if (n >= MANY)
-			break;
-		pause_ms(10);
-	}
+	rig_wait_rx(&rig, run, 1, MANY);
 	rig_end(&rig, run, &stats);
 	assert_true(stats->ports[1].rx.packets >= MANY);
 	dp_stats_destroy(stats);
