@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -63,53 +62,97 @@ int dp_file_read(
 	return rc;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t len)
+static void out_clear(struct dp_file_out *out)
 {
-	while (len > 0) {
-		const ssize_t put = write(fd, data, len);
+	free(out->path);
+	free(out->beside);
+	*out = (struct dp_file_out){0};
+}
 
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -1;
-		data += put;
-		len -= (size_t)put;
+// Open what is to be written: the file itself when it cannot be replaced, else one beside it.
+static FILE *out_stream(struct dp_file_out *out)
+{
+	struct stat st;
+
+	if (strcmp(out->path, "-") == 0) {
+		const int fd = dup(STDOUT_FILENO);
+
+		return fd < 0 ? NULL : fdopen(fd, "w");
 	}
+	if (stat(out->path, &st) == 0 && !S_ISREG(st.st_mode))
+		return fopen(out->path, "we");
+	if (asprintf(&out->beside, "%s.%d.tmp", out->path, getpid()) < 0) {
+		out->beside = NULL;
+		return NULL;
+	}
+	return fopen(out->beside, "wxe");
+}
+
+int dp_file_out_open(const char *path, struct dp_file_out *ret_out, struct we_error *err)
+{
+	struct dp_file_out out = {.path = strdup(path)};
+
+	if (out.path == NULL)
+		return we_error_set(err, WE_E_NOMEM, 0, "out of memory");
+	out.to = out_stream(&out);
+	if (out.to == NULL) {
+		const int rc = fail(err);
+
+		out_clear(&out);
+		return rc;
+	}
+	*ret_out = out;
 	return 0;
+}
+
+int dp_file_out_commit(struct dp_file_out *out, struct we_error *err)
+{
+	const bool is_written = fflush(out->to) == 0 && !ferror(out->to);
+	int rc = is_written ? 0 : fail(err);
+
+	if (fclose(out->to) != 0 && rc == 0)
+		rc = fail(err);
+	if (out->beside != NULL && rc == 0 && rename(out->beside, out->path) != 0)
+		rc = fail(err);
+	if (out->beside != NULL && rc != 0)
+		unlink(out->beside);
+	out_clear(out);
+	return rc;
+}
+
+void dp_file_out_abort(struct dp_file_out *out)
+{
+	if (out->to == NULL)
+		return;
+	fclose(out->to);
+	if (out->beside != NULL)
+		unlink(out->beside);
+	out_clear(out);
 }
 
 int dp_file_write(const char *path, const uint8_t *data, size_t len, struct we_error *err)
 {
-	struct stat st;
-	char *beside;
+	struct dp_file_out out;
+	const int rc = dp_file_out_open(path, &out, err);
 
-	// What is no ordinary file (/dev/stdout, a pipe) cannot be replaced, only written.
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		const int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-		if (fd < 0)
-			return fail(err);
-		const bool is_written = write_all(fd, data, len) == 0;
-		const int rc = is_written ? 0 : fail(err);
-		close(fd);
+	if (rc != 0)
 		return rc;
-	}
-	if (asprintf(&beside, "%s.%d.tmp", path, getpid()) < 0)
-		return we_error_set(err, WE_E_NOMEM, 0, "out of memory");
-	const int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	int rc = 0;
-	if (fd < 0) {
-		rc = fail(err);
-	} else {
-		if (write_all(fd, data, len) != 0 || fsync(fd) != 0)
-			rc = fail(err);
-		if (close(fd) != 0 && rc == 0)
-			rc = fail(err);
-		if (rc == 0 && rename(beside, path) != 0)
-			rc = fail(err);
-		if (rc != 0)
-			unlink(beside);
-	}
-	free(beside);
-	return rc;
+	fwrite(data, 1, len, out.to); // commit looks at the stream's error
+	return dp_file_out_commit(&out, err);
+}
+
+bool dp_file_is_regular(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool dp_file_is_same(const char *a, const char *b)
+{
+	struct stat sa;
+	struct stat sb;
+
+	return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
 }
