@@ -72,6 +72,8 @@ static int translate(struct we_module *module, struct we_error *err)
 		if (rc < 0)
 			return rc;
 	}
+	for (we_funcidx i = module->is.n_imported_funcs; i < module->is.n_funcs; i++)
+		tier->link(module->is.funcs[i].code);
 	return 0;
 }
 

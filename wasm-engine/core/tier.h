@@ -15,6 +15,8 @@ struct we_tier {
 	// Returns: 0 and *ret_code, owned by the caller; INVALID or EXHAUSTED beyond an implementation limit; NOMEM.
 	int (*translate)(const struct we_module *module, we_funcidx func, void **ret_code,
 		struct we_error *err);
+	// Called for each function once all of the module are translated: its code may now name theirs.
+	void (*link)(void *code);
 	void (*release)(void *code); // NULL is fine
 
 	// Call a WASM function: slots as in we_func_call. calls.sp and calls.depth of the store are as the

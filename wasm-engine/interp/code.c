@@ -83,6 +83,7 @@ struct xlate {
 	struct we_vec labels;   // struct label
 	struct we_vec patches;  // struct patch
 	struct we_vec pool;     // uint64_t
+	struct we_vec calls;    // uint32_t, words
 	uint16_t *slots;        // [n_locals]
 	we_valtype *types;      // [n_locals]
 	uint32_t *refs;         // [n_locals] topmost operand IN_LOCAL, or NONE
@@ -1180,7 +1181,7 @@ static void emit_return(struct xlate *t, const struct label *function)
 	if (function->n_results == 1) {
 		o = operand_at(t, n_operands(t) - 1);
 		if (o->where == CONSTANT && o->type != WE_T_V128 && fits_32(constant(o))) {
-			emit_imm(t, WE_I_RET_I, 0, 0, (uint32_t)o->bits[0], 0);
+			emit_imm(t, WE_I_RET_I, function->slot, 0, (uint32_t)o->bits[0], 0);
 			return;
 		}
 		if (o->where == CONSTANT)
@@ -1188,8 +1189,8 @@ static void emit_return(struct xlate *t, const struct label *function)
 		if (t->rc != 0)
 			return;
 		o = operand_at(t, n_operands(t) - 1);
-		emit(t, by_width(WE_I_RET_32, o->type),
-			o->where == IN_LOCAL ? t->slots[o->local] : o->home, 0, 0, 0);
+		emit(t, by_width(WE_I_RET_32, o->type), function->slot,
+			o->where == IN_LOCAL ? t->slots[o->local] : o->home, 0, 0);
 		return;
 	}
 	carry(t, function, function->slot);
@@ -1420,7 +1421,21 @@ static uint32_t pop_arguments(struct xlate *t, const struct we_functype *type)
 	return callee;
 }
 
-// arg: a tail call. A function of this module is called by where its code will stand.
+// A call of a function of this module, whose code may not stand yet.
+static void emit_call(
+	struct xlate *t, enum we_icode icode, uint32_t callee, const struct we_func_def *def)
+{
+	uint32_t *word = t->rc == 0 ? we_vec_add(&t->calls, sizeof(*word)) : NULL;
+
+	if (word == NULL) {
+		fail(t, WE_E_NOMEM);
+		return;
+	}
+	*word = here(t);
+	emit_imm(t, icode, callee, 0, 0, (uintptr_t)&def->code);
+}
+
+// arg: a tail call.
 static void lower_call(struct xlate *t, const struct we_instr *in, const struct lowering *how)
 {
 	const struct we_func_def *def = &t->module->is.funcs[in->of.idx];
@@ -1431,7 +1446,7 @@ static void lower_call(struct xlate *t, const struct we_instr *in, const struct 
 		emit_imm(
 			t, is_tail ? WE_I_TAIL_IMPORT : WE_I_CALL_IMPORT, callee, 0, in->of.idx, 0);
 	else
-		emit_imm(t, how->icode, callee, 0, 0, (uintptr_t)&def->code);
+		emit_call(t, how->icode, callee, def);
 	if (is_tail)
 		die(t);
 	else
@@ -1644,16 +1659,19 @@ static void link_words(const struct xlate *t, uint64_t *words, uint32_t n_words)
 	}
 }
 
-// The translation's words, constants and offsets as one piece of memory.
-static struct we_code *finish(const struct xlate *t, we_funcidx func, uint32_t n_zero)
+// The translation as one piece of memory, without the ENTER at its start if there is nothing for it to do.
+static struct we_code *finish(const struct xlate *t, we_funcidx func)
 {
-	const uint32_t n_words = here(t);
+	const uint32_t n_zero = t->stack - WE_FRAME_BIAS - WE_FRAME_HEADER;
 	const uint32_t n_pool = (uint32_t)t->pool.len;
+	const uint32_t skipped = n_zero + n_pool > 0 ? 0 : WE_FORM_WORDS(WE_FORM_ENTER);
+	const uint32_t n_words = here(t) - skipped;
 	const uint32_t n_offsets = (uint32_t)t->offsets.len;
-	struct we_code *code = malloc(sizeof(*code) + (n_words + n_pool) * sizeof(uint64_t) +
-				      n_offsets * sizeof(struct we_code_offset));
+	const uint32_t n_calls = (uint32_t)t->calls.len;
+	struct we_code *code =
+		malloc(sizeof(*code) + (n_words + n_pool) * sizeof(uint64_t) +
+			n_offsets * sizeof(struct we_code_offset) + n_calls * sizeof(uint32_t));
 	uint64_t *pool;
-	struct we_iop *enter;
 
 	if (code == NULL)
 		return NULL;
@@ -1662,29 +1680,47 @@ static struct we_code *finish(const struct xlate *t, we_funcidx func, uint32_t n
 		.room = t->room,
 		.n_param_slots = t->def->type->n_param_slots,
 		.n_offsets = n_offsets,
+		.n_calls = n_calls,
 		.func = func,
 		.module = t->module,
 	};
-	memcpy(code->words, t->words.data, n_words * sizeof(uint64_t));
-	pool = code->words + n_words;
-	if (n_pool > 0)
-		memcpy(pool, t->pool.data, n_pool * sizeof(uint64_t));
-	code->offsets = (struct we_code_offset *)(void *)(pool + n_pool);
-	memcpy(code->offsets, t->offsets.data, n_offsets * sizeof(*code->offsets));
+	memcpy(code->words, (uint64_t *)t->words.data + skipped, n_words * sizeof(uint64_t));
 	link_words(t, code->words, n_words);
+	pool = code->words + n_words;
+	for (uint32_t i = 0; i < n_pool; i++)
+		pool[i] = ((uint64_t *)t->pool.data)[i];
+	code->offsets = (struct we_code_offset *)(void *)(pool + n_pool);
+	for (uint32_t i = 0; i < n_offsets; i++) {
+		code->offsets[i] = ((struct we_code_offset *)t->offsets.data)[i];
+		code->offsets[i].word -= i == 0 ? 0 : skipped;
+	}
+	code->calls = (uint32_t *)(code->offsets + n_offsets);
+	for (uint32_t i = 0; i < n_calls; i++)
+		code->calls[i] = ((uint32_t *)t->calls.data)[i] - skipped;
+	if (skipped == 0) {
+		struct we_iop *enter = (struct we_iop *)(void *)code->words;
 
-	enter = (struct we_iop *)(void *)code->words;
-	enter->a = (uint16_t)(t->stack - n_zero);
-	enter->b = (uint16_t)n_zero;
-	enter->imm = n_pool;
-	enter->x[0] = (uintptr_t)pool;
-	code->entry = n_zero + n_pool > 0
-			      ? enter
-			      : (const struct we_iop *)(const void *)(code->words +
-								      WE_FORM_WORDS(WE_FORM_ENTER));
+		enter->a = (uint16_t)(t->stack - n_zero);
+		enter->b = (uint16_t)n_zero;
+		enter->imm = n_pool;
+		enter->x[0] = (uintptr_t)pool;
+	}
 	code->exit = (const struct we_iop *)(const void *)(code->words + n_words -
 							   WE_FORM_WORDS(WE_FORM_NONE));
 	return code;
+}
+
+// A call names its callee by where its code will stand, until all of them stand.
+void we_code_link(void *code)
+{
+	struct we_code *caller = code;
+
+	for (uint32_t i = 0; i < caller->n_calls; i++) {
+		struct we_iop *op = (struct we_iop *)(void *)(caller->words + caller->calls[i]);
+		void *const *callee = (void *const *)(uintptr_t)op->x[0];
+
+		op->x[0] = (uintptr_t)*callee;
+	}
 }
 
 static int translate(struct xlate *t, struct we_reader *r)
@@ -1735,7 +1771,7 @@ int we_code_create(
 	we_module_reader(module, def->body, &r, err);
 	rc = translate(&t, &r);
 	if (rc == 0) {
-		code = finish(&t, func, t.stack - WE_FRAME_BIAS - WE_FRAME_HEADER);
+		code = finish(&t, func);
 		if (code == NULL)
 			rc = WE_E_NOMEM;
 	}
@@ -1748,6 +1784,7 @@ int we_code_create(
 	we_vec_fini(&t.labels);
 	we_vec_fini(&t.patches);
 	we_vec_fini(&t.pool);
+	we_vec_fini(&t.calls);
 	if (rc == WE_E_NOMEM)
 		return we_error_set(err, rc, module->file_offset + def->body.at, "out of memory");
 	if (rc == WE_E_UNSUPPORTED)

@@ -10,4 +10,6 @@
 // Returns: 0; UNSUPPORTED when a frame needs more than WE_FRAME_MAX_SLOTS; NOMEM.
 WE_MUST_USE int we_code_create(
 	const struct we_module *module, we_funcidx func, void **ret_code, struct we_error *err);
+// As struct we_tier.link.
+void we_code_link(void *code);
 void we_code_destroy(void *code); // NULL is fine

@@ -97,15 +97,16 @@ struct we_code_offset {
 };
 
 struct we_code {
-	const struct we_iop *entry;
 	const struct we_iop *exit; // back to the host
 	uint32_t n_frame; // slots that a call needs from fp on, callees' arguments included
 	uint32_t room;    // slots before fp
 	uint32_t n_param_slots;
 	uint32_t n_offsets;
+	uint32_t n_calls;
 	we_funcidx func;
 	const struct we_module *module; // borrowed; outlives its code
 	struct we_code_offset *offsets; // [n_offsets], ascending
+	uint32_t *calls;                // [n_calls] words of calls of this module's functions
 	uint64_t words[];               // then the constants
 };
 

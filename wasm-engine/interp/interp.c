@@ -10,6 +10,7 @@
 const struct we_tier we_interp_tier = {
 	.name = "interp",
 	.translate = we_code_create,
+	.link = we_code_link,
 	.release = we_code_destroy,
 	.call = we_loop_call,
 };

@@ -519,14 +519,11 @@ OP(BR_TABLE) {
 		depth++; \
 		JUMP(ip); \
 	} while (0)
-// The first slot of the results.
-#define RESULT() (fp - frame_code(fp)->room)
-
 OP(RET) { RETURN(); }
-OP(RET_32) { memcpy(RESULT(), SLOT(ip->a), 4); RETURN(); }
-OP(RET_64) { memcpy(RESULT(), SLOT(ip->a), 8); RETURN(); }
-OP(RET_128) { memcpy(RESULT(), SLOT(ip->a), 16); RETURN(); }
-OP(RET_I) { *RESULT() = (u64)(i64)ip->simm; RETURN(); }
+OP(RET_32) { PUT(u32, ip->a, GET(u32, ip->b)); RETURN(); }
+OP(RET_64) { PUT(u64, ip->a, GET(u64, ip->b)); RETURN(); }
+OP(RET_128) { PUT(u64x2, ip->a, GET(u64x2, ip->b)); RETURN(); }
+OP(RET_I) { PUT(u64, ip->a, (u64)(i64)ip->simm); RETURN(); }
 
 // Enter code in a frame at callee; the caller goes on after the n words of its operation.
 #define CALL(code, callee, n_words) \
@@ -539,12 +536,12 @@ OP(RET_I) { *RESULT() = (u64)(i64)ip->simm; RETURN(); }
 		(callee)[WE_FRAME_INSTANCE] = (uintptr_t)inst; \
 		(callee)[WE_FRAME_CODE] = (uintptr_t)(code); \
 		fp = (callee); \
-		ip = (code)->entry; \
+		ip = (const struct we_iop *)(const void *)(code)->words; \
 	} while (0)
 // Enter code in the place of this frame: arguments down to where its parameters began, the way back kept.
 #define TAIL_CALL(code) \
 	do { \
-		u64 *const base = RESULT(); \
+		u64 *const base = fp - frame_code(fp)->room; \
 		const u64 *const args = SLOT(ip->a) - (code)->room; \
 		u64 *const callee = base + (code)->room; \
 		const u64 back = fp[WE_FRAME_RETURN]; \
@@ -559,7 +556,7 @@ OP(RET_I) { *RESULT() = (u64)(i64)ip->simm; RETURN(); }
 		callee[WE_FRAME_INSTANCE] = instance; \
 		callee[WE_FRAME_CODE] = (uintptr_t)(code); \
 		fp = callee; \
-		ip = (code)->entry; \
+		ip = (const struct we_iop *)(const void *)(code)->words; \
 	} while (0)
 // The memory in the registers is that of the instance.
 #define SWITCH(to) \
@@ -571,7 +568,7 @@ OP(RET_I) { *RESULT() = (u64)(i64)ip->simm; RETURN(); }
 	} while (0)
 
 OP(CALL) {
-	const struct we_code *code = *(const struct we_code *const *)(uintptr_t)ip->x[0];
+	const struct we_code *code = (const struct we_code *)(uintptr_t)ip->x[0];
 	u64 *const callee = SLOT(ip->a);
 
 	CALL(code, callee, 3);
@@ -615,7 +612,7 @@ OP(CALL_INDIRECT) {
 }
 
 OP(TAIL_CALL) {
-	const struct we_code *code = *(const struct we_code *const *)(uintptr_t)ip->x[0];
+	const struct we_code *code = (const struct we_code *)(uintptr_t)ip->x[0];
 
 	TAIL_CALL(code);
 	JUMP(ip);
@@ -750,7 +747,7 @@ int we_loop_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	calls->n_entered++;
 	calls->err = err;
 	regs = (struct we_regs){
-		.ip = code->entry,
+		.ip = (const struct we_iop *)(const void *)code->words,
 		.fp = fp,
 		.mem = func->instance->mem0->base,
 		.mem_size = func->instance->mem0->size_bytes,
