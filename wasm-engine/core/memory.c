@@ -96,7 +96,8 @@ int we_memory_new(struct we_store *store, const struct we_memtype *type,
 	store->memories = memory;
 	store->total_pages += min;
 	memory->size_bytes = min * WE_PAGE_BYTES;
-	if (commit(memory, (min > ahead ? min : ahead) * WE_PAGE_BYTES) != 0 &&
+	// What is accessible ahead is a favour: without it, growth pays for itself.
+	if ((ahead <= min || commit(memory, ahead * WE_PAGE_BYTES) != 0) &&
 		commit(memory, min * WE_PAGE_BYTES) != 0) {
 		we_memory_delete_newest(store);
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a memory of %llu pages",
