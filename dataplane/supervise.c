@@ -169,8 +169,8 @@ static int load(struct dp_supervisor *s, uint16_t filter_idx, char **ret_message
 	free(data);
 	if (rc == 0)
 		return 0;
-	return dp_fail_at(ret_message, s->config, config->place, rc, "%s:0x%" PRIx64 ": %s: %s",
-		config->file, err.offset, we_failure_word(rc), err.msg);
+	return dp_fail(ret_message, rc, "%s:0x%" PRIx64 ": %s: %s", config->file, err.offset,
+		we_failure_word(rc), err.msg);
 }
 
 static int load_used(struct dp_supervisor *s, char **ret_message)

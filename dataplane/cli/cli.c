@@ -72,6 +72,15 @@ enum cli_exit cli_fail_file(const char *path, const struct we_error *err)
 		we_failure_word(err->rc), err->msg);
 }
 
+enum cli_exit cli_fail_message(int rc, char *message)
+{
+	const enum cli_exit code =
+		cli_fail(cli_exit_of(rc), "%s", message != NULL ? message : "out of memory");
+
+	free(message);
+	return code;
+}
+
 // ---- commands -----------------------------------------------------------------------------------
 
 int cli_command_find(const char *name, enum cli_command *ret_command, const char **ret_near)

@@ -52,6 +52,9 @@ enum cli_exit cli_usage(const struct cli_args *args, const char *fmt, ...) WE_PR
 enum cli_exit cli_fail(enum cli_exit code, const char *fmt, ...) WE_PRINTF(2, 3);
 // Print "weir: FILE:0xOFFSET: word: text" for what a library said of a file. Returns: the exit code of err->rc.
 enum cli_exit cli_fail_file(const char *path, const struct we_error *err);
+// Print "weir: message" for what the dataplane said (message NULL: out of memory). Takes: message.
+// Returns: the exit code of rc.
+enum cli_exit cli_fail_message(int rc, char *message);
 // Flags that several commands have. Each prints its message when the value is wrong and returns false.
 bool cli_seconds(const struct cli_args *args, const char *flag, uint64_t *ret_ns);
 bool cli_log_level(const struct cli_args *args);

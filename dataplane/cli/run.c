@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir run: a configuration, until a signal, a time or the packets end it.
-#include "check.h"
 #include "cli.h"
 #include "print.h"
 #include "session.h"
 
+#include "check.h"
 #include "config.h"
 
 #include <stdlib.h>
@@ -77,12 +77,14 @@ static enum cli_exit parse(struct cli_args *args, struct options *o, bool *ret_i
 
 static enum cli_exit check(const struct dp_config *config)
 {
-	const enum cli_exit code = cli_check_filters(config);
+	char *message = NULL;
+	const int rc = dp_check_filters(config, &message);
 
-	if (code == CLI_OK)
-		printf("%s: ok: %u ports, %u workers, %u chains, %u filters\n", config->file,
-			config->n_ports, config->n_workers, config->n_chains, config->n_filters);
-	return code;
+	if (rc != 0)
+		return cli_fail_message(rc, message);
+	printf("%s: ok: %u ports, %u workers, %u chains, %u filters\n", config->file,
+		config->n_ports, config->n_workers, config->n_chains, config->n_filters);
+	return CLI_OK;
 }
 
 static enum cli_exit run(const struct dp_config *config, const struct options *o)
@@ -117,10 +119,8 @@ enum cli_exit cli_main_RUN(struct cli_args *args)
 	o.session.has_progress = !o.is_json;
 	const int rc = dp_config_load(o.path, o.instance, &config, &message);
 	if (rc != 0) {
-		code = cli_fail(rc == WE_E_NOMEM ? CLI_MACHINE : CLI_FAULT, "%s",
-			message != NULL ? message : "out of memory");
-		free(message);
-		return code;
+		// A configuration that cannot be read is the input's fault, as one that is wrong.
+		return cli_fail_message(rc == WE_E_HOST ? WE_E_INVALID : rc, message);
 	}
 	code = o.is_check ? check(config) : run(config, &o);
 	dp_config_destroy(config);

@@ -129,15 +129,6 @@ static bool is_over(struct watch *watch, const struct dp_stats *stats)
 
 // ---- the run ------------------------------------------------------------------------------------
 
-static enum cli_exit fail_message(int rc, char *message)
-{
-	const enum cli_exit code =
-		cli_fail(cli_exit_of(rc), "%s", message != NULL ? message : "out of memory");
-
-	free(message);
-	return code;
-}
-
 static void watch_run(
 	struct dp_run *run, struct dp_stats *stats, const struct cli_session_options *options)
 {
@@ -182,7 +173,7 @@ static enum cli_exit run_started(struct dp_run *run, const struct dp_config *con
 	const int rc = dp_run_start(run, &message);
 
 	if (rc != 0)
-		return fail_message(rc, message);
+		return cli_fail_message(rc, message);
 	dp_log_info("%s runs: %u ports, %u workers, %u filters", config->instance, config->n_ports,
 		config->n_workers, config->n_filters);
 	dp_notify("READY=1\nSTATUS=running");
@@ -210,7 +201,7 @@ static enum cli_exit run_created(const struct dp_config *config, const struct dp
 	enum cli_exit code;
 
 	if (rc != 0)
-		return fail_message(rc, message);
+		return cli_fail_message(rc, message);
 	if (dp_stats_create(config, &stats) != 0 ||
 		(options->has_telemetry && dp_telemetry_register() != 0)) {
 		code = cli_fail(CLI_MACHINE, "out of memory");
@@ -235,7 +226,7 @@ enum cli_exit cli_session_run(const struct dp_config *config, const struct dp_ho
 	const int rc = dp_eal_init(config, &message);
 
 	if (rc != 0)
-		return fail_message(rc, message);
+		return cli_fail_message(rc, message);
 	const enum cli_exit code = run_created(config, hooks, options, ret_report);
 	dp_eal_fini();
 	return code;
