@@ -106,9 +106,10 @@ def net_af_packet_carries_the_capture_over_a_veth_pair():
     rig.run("ip", "link", "add", near, "type", "veth", "peer", "name", far)
     try:
         for name in (near, far):
-            # no address, no neighbour discovery: only the capture's packets are on the wire
-            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w", encoding="ascii") as file:
-                file.write("1")
+            # no address, no neighbour discovery, no answer: only the capture's packets are on the wire
+            for key, value in (("ipv6/conf/{}/disable_ipv6", "1"), ("ipv4/conf/{}/arp_ignore", "8")):
+                with open("/proc/sys/net/" + key.format(name), "w", encoding="ascii") as file:
+                    file.write(value)
             rig.run("ip", "link", "set", name, "up")
         carry(PAIR, far="net_af_packet0,iface=" + far, near="net_af_packet1,iface=" + near,
               keep=survives_a_packet_socket)
@@ -122,9 +123,9 @@ def net_tap_sends_the_capture_to_the_kernel_and_brings_what_the_kernel_sends():
     name = f"wt{os.getpid()}"
 
     def wake_kernel():
-        rig.run("ip", "addr", "add", "192.0.2.77/24", "dev", name)
+        rig.run("ip", "addr", "add", "198.18.77.1/30", "dev", name)
         rig.run("ip", "link", "set", name, "up")
-        rig.run("ping", "-c", "1", "-W", "1", "192.0.2.78", check=False)
+        rig.run("ping", "-c", "1", "-W", "1", "198.18.77.2", check=False)
     report = carry(LOOP, near="net_tap0,iface=" + name, before=wake_kernel,
                    arrived=lambda stats: port(stats, "near")["tx_packets"])
     assert port(report, "near")["rx_packets"] > 0, "the kernel sent nothing"
