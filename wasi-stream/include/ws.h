@@ -220,7 +220,8 @@ WE_PUBLIC WE_MUST_USE int ws_filter_run(
 WE_PUBLIC bool ws_filter_wants_run(const struct ws_filter *filter, uint64_t now_ns);
 // When ws_filter_wants_run may become true by time alone; UINT64_MAX: never.
 WE_PUBLIC uint64_t ws_filter_next_ns(const struct ws_filter *filter);
-// End the input stream and run: the guest sees DROPPED, writes what it holds, resolves its status.
+// End the input stream and run: the guest sees DROPPED, writes what it holds, resolves its status. It may take
+// runs and time for that (limits.hold_ns) and is READY, without room, until it has STOPPED; then it is stalled.
 WE_PUBLIC WE_MUST_USE int ws_filter_stop(
 	struct ws_filter *filter, uint64_t now_ns, struct we_error *err);
 WE_PUBLIC uint32_t ws_filter_n_lent(const struct ws_filter *filter);

@@ -55,6 +55,8 @@ static struct {
 	uint32_t read_n;   // bytes that came
 	bool is_posted;
 	bool has_event;
+	bool has_yielded;
+	bool may_go_on; // it yielded in an earlier run
 	int rc;
 	struct we_error err;
 } fake;
@@ -155,6 +157,11 @@ void fake_drop_status(void)
 void fake_exit(void)
 {
 	fake.on_return.exited(fake.on_return.env);
+}
+
+void fake_yield(void)
+{
+	fake.has_yielded = true;
 }
 
 void fake_configure(uint32_t view, uint32_t room, const char *reason)
@@ -318,6 +325,10 @@ int cm_store_run(struct cm_store *store, struct we_error *err)
 {
 	bool is_idle = false;
 
+	if (fake.may_go_on) {
+		fake.may_go_on = false;
+		fake.guest.on_yield();
+	}
 	while (!is_idle && fake.rc == 0) {
 		is_idle = true;
 		for (uint32_t i = 0; i < FAKE_TIMERS; i++)
@@ -335,6 +346,11 @@ int cm_store_run(struct cm_store *store, struct we_error *err)
 		}
 	}
 	(void)store;
+	if (fake.rc == 0 && fake.has_yielded) {
+		fake.has_yielded = false;
+		fake.may_go_on = true;
+		return CM_MORE;
+	}
 	return result_of_run(err);
 }
 

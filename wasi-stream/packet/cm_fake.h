@@ -17,6 +17,7 @@ struct fake_guest {
 	void (*process)(void);
 	void (*on_read)(uint32_t n, bool is_dropped); // a posted read has ended with n bytes
 	void (*on_timer)(uint32_t i);
+	void (*on_yield)(void); // in the next run
 	const char *imports[8];
 	const char *exports[4];
 };
@@ -38,6 +39,7 @@ void fake_return(bool is_own_rx);
 void fake_resolve(uint32_t result_case, uint32_t error_case, const char *text);
 void fake_drop_status(void);
 void fake_exit(void);
+void fake_yield(void);
 // Calls of the host.
 void fake_configure(uint32_t view, uint32_t room, const char *reason);
 void fake_wait_for(uint32_t i, uint64_t duration_ns);

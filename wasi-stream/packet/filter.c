@@ -28,14 +28,18 @@ static int stalled(struct ws_filter *filter, const char *why, struct we_error *e
 	return ws_filter_fault(filter, err);
 }
 
-// When the oldest slot will have been held for too long. Needs: one is lent.
+static uint64_t add_ns(uint64_t t_ns, uint64_t more_ns)
+{
+	uint64_t sum_ns;
+
+	return __builtin_add_overflow(t_ns, more_ns, &sum_ns) ? UINT64_MAX : sum_ns;
+}
+
+// When the oldest slot will have been held for too long, UINT64_MAX: none is lent.
 static uint64_t late_ns(const struct ws_filter *filter)
 {
-	uint64_t ns;
-
-	if (__builtin_add_overflow(ws_lent_oldest_ns(&filter->lent), filter->hold_ns, &ns))
-		ns = UINT64_MAX;
-	return ns;
+	return filter->lent.n_lent == 0 ? UINT64_MAX
+					: add_ns(ws_lent_oldest_ns(&filter->lent), filter->hold_ns);
 }
 
 // Can anything but a new offer make the guest run again, or an offer?
@@ -46,7 +50,7 @@ static bool can_wake(const struct ws_filter *filter)
 
 	if (filter->ends.has_exited)
 		return false;
-	if (cm_store_n_deferred(filter->store) > 0)
+	if (filter->is_pending || cm_store_n_deferred(filter->store) > 0)
 		return true;
 	return filter->rx != NULL && cm_stream_posted(filter->rx, &buf, &n) == 0;
 }
@@ -90,9 +94,9 @@ int ws_filter_settle(struct ws_filter *filter, struct we_error *err)
 	}
 	if (ends->is_own_rx)
 		return 0;
-	if (filter->lent.n_lent > 0 && late_ns(filter) <= filter->owner.now_ns)
+	if (late_ns(filter) <= filter->owner.now_ns)
 		return stalled(filter, "a slot was held for too long", err);
-	if (!can_wake(filter))
+	if (!can_wake(filter) || filter->drained_ns <= filter->owner.now_ns)
 		return stalled(filter,
 			ends->is_stopping ? "it goes on after the end of its input"
 					  : "it waits for nothing that can happen",
@@ -159,7 +163,6 @@ int ws_filter_run(struct ws_filter *filter, uint64_t now_ns, struct we_error *er
 		return ws_filter_fault(filter, err);
 	if (now_ns > filter->owner.now_ns)
 		filter->owner.now_ns = now_ns;
-	filter->is_pending = false;
 	filter->sink.originated = 0;
 	if (filter->hosts.clock.next_ns <= now_ns) {
 		rc = ws_clock_fire(&filter->hosts.clock, now_ns, &filter->error);
@@ -169,6 +172,7 @@ int ws_filter_run(struct ws_filter *filter, uint64_t now_ns, struct we_error *er
 	rc = cm_store_run(filter->store, &filter->error);
 	if (rc < 0)
 		return ws_filter_fault(filter, err);
+	filter->is_pending = rc == CM_MORE;
 	if (filter->ends.is_own_rx && pass_own(filter, &filter->error) < 0)
 		return ws_filter_fault(filter, err);
 	if (filter->ends.is_stopping && filter->rx != NULL && filter->source.n == 0) {
@@ -177,6 +181,7 @@ int ws_filter_run(struct ws_filter *filter, uint64_t now_ns, struct we_error *er
 		rc = cm_store_run(filter->store, &filter->error);
 		if (rc < 0)
 			return ws_filter_fault(filter, err);
+		filter->is_pending = rc == CM_MORE;
 	}
 	return ws_filter_settle(filter, err);
 }
@@ -188,20 +193,25 @@ bool ws_filter_wants_run(const struct ws_filter *filter, uint64_t now_ns)
 
 uint64_t ws_filter_next_ns(const struct ws_filter *filter)
 {
-	const uint64_t timer_ns = filter->hosts.clock.next_ns;
+	uint64_t next_ns = filter->hosts.clock.next_ns;
 
 	if (filter->state == WS_FILTER_FAULTED)
 		return UINT64_MAX;
-	if (filter->state == WS_FILTER_READY && filter->lent.n_lent > 0 &&
-		late_ns(filter) < timer_ns)
-		return late_ns(filter);
-	return timer_ns;
+	if (filter->state == WS_FILTER_READY) {
+		if (late_ns(filter) < next_ns)
+			next_ns = late_ns(filter);
+		if (filter->drained_ns < next_ns)
+			next_ns = filter->drained_ns;
+	}
+	return next_ns;
 }
 
 int ws_filter_stop(struct ws_filter *filter, uint64_t now_ns, struct we_error *err)
 {
-	if (filter->state == WS_FILTER_READY)
+	if (filter->state == WS_FILTER_READY && !filter->ends.is_stopping) {
 		filter->ends.is_stopping = true;
+		filter->drained_ns = add_ns(now_ns, filter->hold_ns);
+	}
 	return ws_filter_run(filter, now_ns, err);
 }
 

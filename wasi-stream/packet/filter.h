@@ -28,11 +28,12 @@ struct ws_filter {
 	struct cm_store *store;
 	struct cm_stream *rx; // the writable end; NULL: closed by us, or not usable any more
 	struct ws_filter_ends ends;
-	bool is_pending; // something was offered since the last run
+	bool is_pending; // something was offered since the last run, or the guest yielded in it
 	bool is_shaped;  // the layout stands in source and sink
 	enum ws_filter_state state;
 	enum ws_status status;
-	uint64_t hold_ns; // a slot may be lent
+	uint64_t hold_ns;    // a slot may be lent
+	uint64_t drained_ns; // when a stopped filter must be done; UINT64_MAX: not stopped
 	struct ws_owner owner;
 	struct ws_hosts hosts;
 	struct ws_lent lent;

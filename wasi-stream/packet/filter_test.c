@@ -174,6 +174,11 @@ static const struct fake_guest echo = {
 	.exports = {FILTER},
 };
 
+static void echo_process_again(void)
+{
+	echo_on_read(0, false);
+}
+
 // Reads and keeps what it read.
 static void hoard_on_read(uint32_t n, bool is_dropped)
 {
@@ -193,6 +198,11 @@ static void nothing_on_read(uint32_t n, bool is_dropped)
 {
 	(void)n;
 	(void)is_dropped;
+}
+
+static void nothing_on_timer(uint32_t i)
+{
+	(void)i;
 }
 
 // ---- programs -----------------------------------------------------------------------------------
@@ -856,6 +866,47 @@ static void filter_may_take_its_time_to_drain(void **state)
 	assert_int_equal(ws_filter_status(filter), WS_STATUS_OK);
 }
 
+static void filter_that_drains_for_too_long_is_stalled(void **state)
+{
+	static const struct fake_guest guest = {.process = echo_process,
+		.on_read = lingering_on_read,
+		.on_timer = nothing_on_timer,
+		.exports = {FILTER},
+		.imports = {CLOCK}};
+
+	(void)state;
+	config.limits.hold_ns = 40;
+	assert_int_equal(start(&guest), 0);
+	assert_int_equal(ws_filter_stop(filter, 100, &err), 0);
+	assert_int_equal(ws_filter_next_ns(filter), 140);
+	assert_int_equal(ws_filter_stop(filter, 139, &err), 0); // not a new beginning
+	assert_int_equal(ws_filter_run(filter, 140, &err), WE_E_EXHAUSTED);
+	assert_string_equal(
+		err.msg, "stalled: it goes on after the end of its input, 0 slots held");
+}
+
+static void yielding_process(void)
+{
+	fake_return(false);
+	fake_yield();
+}
+
+static void filter_that_yields_is_run_again_and_not_stalled(void **state)
+{
+	static const struct fake_guest guest = {.process = yielding_process,
+		.on_yield = echo_process_again,
+		.on_read = echo_on_read,
+		.exports = {FILTER}};
+
+	(void)state;
+	assert_int_equal(start(&guest), 0);
+	assert_true(ws_filter_wants_run(filter, 0));
+	assert_int_equal(ws_filter_state(filter), WS_FILTER_READY);
+	assert_int_equal(pass(2, 1), 0);
+	assert_int_equal(n_verdicts, 2);
+	assert_false(ws_filter_wants_run(filter, 1));
+}
+
 static void leaving_on_read(uint32_t n, bool is_dropped)
 {
 	(void)is_dropped;
@@ -1132,6 +1183,8 @@ int main(void)
 		LIFE(filter_stop_without_an_answer_resolves_the_status),
 		LIFE(filter_that_goes_on_after_the_stop_is_stalled),
 		LIFE(filter_may_take_its_time_to_drain),
+		LIFE(filter_that_drains_for_too_long_is_stalled),
+		LIFE(filter_that_yields_is_run_again_and_not_stalled),
 		LIFE(filter_that_ends_by_itself_leaves_what_it_holds_to_reclaim),
 		LIFE(filter_that_closes_its_output_first_still_resolves_its_status),
 		LIFE(filter_that_never_resolves_its_status_has_dropped_it),

@@ -232,6 +232,7 @@ static int prepare(
 	int rc;
 
 	filter->hold_ns = limits.hold_ns;
+	filter->drained_ns = UINT64_MAX;
 	filter->sink.n_ports = config->n_ports;
 	filter->sink.originated_max = limits.originated_per_run;
 	rc = ws_lent_init(&filter->lent, limits.held, config->burst, err);
@@ -276,6 +277,7 @@ static int run_process(struct ws_filter *filter, struct we_error *err)
 	rc = cm_store_run(filter->store, err);
 	if (rc < 0)
 		return rc;
+	filter->is_pending = rc == CM_MORE; // it yields: the first run goes on with that
 	return ws_filter_fix_shape(filter, err);
 }
 
