@@ -132,6 +132,50 @@ static int type_of_module(struct cm_validator *v, const struct we_module *module
 	return rc < 0 ? rc : check_unique_imports(v, type->imports, type->n_imports, offset);
 }
 
+// What the sections of a valid module say of its size: pages that its memories start with, bytes of code.
+static int measure_module(struct cm_validator *v, const struct cm_syntax_item *item)
+{
+	enum {
+		PREAMBLE_BYTES = 8,
+		SECTION_MEMORY = 5,
+		SECTION_CODE = 10
+	};
+	struct we_bytes preamble;
+	struct we_reader section;
+	struct we_reader r;
+	int rc;
+
+	we_reader_init(&r, item->of.module, item->offset, v->err);
+	rc = we_reader_bytes(&r, PREAMBLE_BYTES, &preamble);
+	while (rc == 0 && !we_reader_at_end(&r)) {
+		uint8_t id = 0;
+		uint32_t len = 0;
+		uint32_t n = 0;
+
+		rc = we_reader_u8(&r, &id);
+		if (rc == 0)
+			rc = we_reader_u32(&r, &len);
+		if (rc == 0)
+			rc = we_reader_sub(&r, len, &section);
+		if (rc == 0 && id == SECTION_CODE)
+			v->root->stats.core_code_bytes += len;
+		if (rc == 0 && id == SECTION_MEMORY)
+			rc = we_reader_u32(&section, &n);
+		for (uint32_t i = 0; rc == 0 && i < n; i++) {
+			uint64_t bound = 0;
+			uint8_t flags = 0;
+
+			rc = we_reader_u8(&section, &flags);
+			if (rc == 0)
+				rc = we_reader_u64(&section, &bound);
+			v->root->stats.min_memory_pages += bound;
+			if (rc == 0 && (flags & 1) != 0)
+				rc = we_reader_u64(&section, &bound);
+		}
+	}
+	return rc;
+}
+
 int cm_validate_core_module(
 	struct cm_validator *v, struct cm_scope *scope, const struct cm_syntax_item *item)
 {
@@ -154,8 +198,9 @@ int cm_validate_core_module(
 	def->of.module = module;
 	v->root->stats.n_core_modules++;
 	v->root->stats.features |= we_module_features(module);
-	v->root->stats.core_code_bytes += item->of.module.len;
-	return cm_scope_push(v, scope, CM_SORT_CORE_MODULE, &module_item, item->offset);
+	rc = measure_module(v, item);
+	return rc < 0 ? rc
+		      : cm_scope_push(v, scope, CM_SORT_CORE_MODULE, &module_item, item->offset);
 }
 
 // ---- module types and core types ----------------------------------------------------------------

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tests of decoding and validating whole components. Argument: the sample component (fuzz/seeds/sample.wat).
+#include "component.h"
+#include "limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct we_engine *engine;
+static uint8_t sample[4096];
+static size_t sample_len;
+
+// ---- memory that runs out -----------------------------------------------------------------------
+
+static unsigned long n_allocations;
+static unsigned long fail_at; // this one and all later ones; 0: none
+
+void *__real_malloc(size_t len);
+void *__real_calloc(size_t n, size_t len);
+void *__real_realloc(void *old, size_t len);
+void *__wrap_malloc(size_t len);
+void *__wrap_calloc(size_t n, size_t len);
+void *__wrap_realloc(void *old, size_t len);
+
+static bool is_failing(void)
+{
+	n_allocations++;
+	return fail_at != 0 && n_allocations >= fail_at;
+}
+
+void *__wrap_malloc(size_t len)
+{
+	return is_failing() ? NULL : __real_malloc(len);
+}
+
+void *__wrap_calloc(size_t n, size_t len)
+{
+	return is_failing() ? NULL : __real_calloc(n, len);
+}
+
+void *__wrap_realloc(void *old, size_t len)
+{
+	return is_failing() ? NULL : __real_realloc(old, len);
+}
+
+// ---- binaries -----------------------------------------------------------------------------------
+
+static int create(const uint8_t *data, size_t len, struct we_error *err)
+{
+	struct cm_component *component = NULL;
+	uint8_t *exact = malloc(len > 0 ? len : 1); // so that a read beyond it is seen
+	int rc;
+
+	assert_non_null(exact);
+	memcpy(exact, data, len);
+	*err = (struct we_error){0};
+	rc = cm_component_create(engine, (struct we_bytes){exact, len}, &component, err);
+	free(exact);
+	if (rc == 0)
+		cm_component_unref(component);
+	return rc;
+}
+
+struct text {
+	char buf[2000];
+	size_t len;
+};
+
+static void collect(void *env, const char *piece, size_t len)
+{
+	struct text *text = env;
+
+	assert_true(text->len + len < sizeof(text->buf));
+	memcpy(text->buf + text->len, piece, len);
+	text->len += len;
+	text->buf[text->len] = '\0';
+}
+
+static void component_tells_its_imports_and_exports(void **state)
+{
+	struct cm_component *component = NULL;
+	struct cm_component_stats stats;
+	struct we_error err = {0};
+	uint64_t offset;
+
+	(void)state;
+	if (cm_component_create(engine, (struct we_bytes){sample, sample_len}, &component, &err) <
+		0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(cm_component_import_name(component, 0), "wasi:config/store@0.2.0-rc.1");
+	assert_null(cm_component_import_name(component, 1));
+	assert_string_equal(cm_component_export_name(component, 0), "test:sample/iface@1.0.0");
+	assert_null(cm_component_export_name(component, 1));
+	cm_component_stats(component, &stats);
+	assert_int_equal(stats.n_core_modules, 2);
+	assert_int_equal(stats.n_components, 1);
+	assert_int_equal(stats.n_imports, 1);
+	assert_int_equal(stats.n_exports, 1);
+	assert_int_equal(stats.min_memory_pages, 1);
+	assert_int_equal(cm_component_refused(component, &offset), CM_FEATURE_BASE);
+	cm_component_unref(cm_component_ref(component));
+	cm_component_unref(component);
+	cm_component_unref(NULL);
+}
+
+static void component_prints_its_world(void **state)
+{
+	struct cm_component *component = NULL;
+	struct we_error err = {0};
+	struct text text = {0};
+
+	(void)state;
+	assert_int_equal(cm_component_create(
+				 engine, (struct we_bytes){sample, sample_len}, &component, &err),
+		0);
+	cm_component_print_wit(component, collect, &text);
+	assert_string_equal(text.buf,
+		"package root:component;\n"
+		"\n"
+		"world root {\n"
+		"  import wasi:config/store@0.2.0-rc.1;\n"
+		"\n"
+		"  export test:sample/iface@1.0.0;\n"
+		"}\n"
+		"\n"
+		"package wasi:config@0.2.0-rc.1 {\n"
+		"  interface store {\n"
+		"    variant error {\n"
+		"      upstream(string),\n"
+		"      io(string),\n"
+		"    }\n"
+		"\n"
+		"    get: func(key: string) -> result<option<string>, error>;\n"
+		"  }\n"
+		"}\n"
+		"\n"
+		"package test:sample@1.0.0 {\n"
+		"  interface iface {\n"
+		"    enum color {\n"
+		"      red,\n"
+		"      green,\n"
+		"    }\n"
+		"\n"
+		"    run: async func(rx: stream<u8>) -> stream<u8>;\n"
+		"  }\n"
+		"}\n");
+	cm_component_unref(component);
+}
+
+// Each index that a definition gets is the next one of its space, so that the list can be executed blindly.
+static void definitions_fill_their_index_spaces_in_order(void **state)
+{
+	uint32_t n_items[CM_SORT_N] = {0};
+	struct cm_component *component = NULL;
+	struct we_error err = {0};
+
+	(void)state;
+	assert_int_equal(cm_component_create(
+				 engine, (struct we_bytes){sample, sample_len}, &component, &err),
+		0);
+	for (uint32_t i = 0; i < component->n_defs; i++)
+		assert_int_equal(component->defs[i].idx, n_items[component->defs[i].sort]++);
+	for (int sort = 0; sort < CM_SORT_N; sort++)
+		assert_int_equal(component->n_items[sort], n_items[sort]);
+	cm_component_unref(component);
+}
+
+static void truncated_component_never_passes_as_whole(void **state)
+{
+	struct we_error err;
+
+	(void)state;
+	for (size_t len = 0; len < 8; len++)
+		assert_int_equal(create(sample, len, &err), WE_E_MALFORMED);
+	for (size_t len = 8; len < sample_len; len++) // may end where a section ends
+		(void)create(sample, len, &err);
+}
+
+static void damaged_component_never_crashes(void **state)
+{
+	static const uint8_t masks[] = {0x01, 0x10, 0x80, 0xff};
+	struct we_error err;
+
+	(void)state;
+	for (size_t at = 0; at < sample_len; at++) {
+		for (size_t i = 0; i < sizeof(masks); i++) {
+			sample[at] ^= masks[i];
+			(void)create(sample, sample_len, &err);
+			sample[at] ^= masks[i];
+		}
+	}
+	assert_int_equal(create(sample, sample_len, &err), 0);
+}
+
+static void creation_without_memory_fails_cleanly(void **state)
+{
+	struct cm_component *component = NULL;
+	struct we_error err = {0};
+	unsigned long n;
+	int rc;
+
+	(void)state;
+	n_allocations = 0;
+	assert_int_equal(cm_component_create(
+				 engine, (struct we_bytes){sample, sample_len}, &component, &err),
+		0);
+	cm_component_unref(component);
+	n = n_allocations;
+	for (unsigned long i = 1; i <= n; i++) {
+		n_allocations = 0;
+		fail_at = i;
+		rc = cm_component_create(
+			engine, (struct we_bytes){sample, sample_len}, &component, &err);
+		fail_at = 0;
+		if (rc == 0) { // an engine keeps what earlier rounds interned: it needs less
+			cm_component_unref(component);
+			continue;
+		}
+		assert_int_equal(rc, WE_E_NOMEM);
+	}
+}
+
+// ---- small binaries -----------------------------------------------------------------------------
+
+static const uint8_t preamble[] = {0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00};
+
+struct small {
+	const char *sections; // without the preamble
+	size_t len;
+	int rc;
+	const char *msg; // part of the message
+};
+#define SECTIONS(text) text, sizeof(text) - 1
+
+static void small_components_get_their_class_and_message(void **state)
+{
+	static const struct small cases[] = {
+		{SECTIONS(""), 0, ""},
+		{SECTIONS("\x0d\x00"), WE_E_MALFORMED, "malformed section id: 13"},
+		{SECTIONS("\x07\x05\x01\x73"), WE_E_MALFORMED, ""},
+		{SECTIONS("\x07\x03\x01\x73\x00"), WE_E_MALFORMED, "section size mismatch"},
+		{SECTIONS("\x07\x02\x01\x62"), WE_E_MALFORMED, "invalid leading byte (0x62)"},
+		{SECTIONS("\x07\x06\x81\x80\x80\x80\x70\x73"), WE_E_MALFORMED, ""},
+		{SECTIONS("\x07\x02\x7f\x73"), WE_E_MALFORMED, "unexpected end"},
+		{SECTIONS("\x07\x03\x01\x72\x00"), WE_E_INVALID, "at least one field"},
+		{SECTIONS("\x07\x03\x01\x71\x00"), WE_E_INVALID, "at least one case"},
+		{SECTIONS("\x07\x07\x01\x72\x01\x02\x61\x42\x7d"), WE_E_INVALID,
+			"`aB` is not in kebab case"},
+		{SECTIONS("\x07\x09\x01\x72\x02\x01\x61\x7d\x01\x41\x7d"), WE_E_INVALID,
+			"`A` conflicts with previous field name `a`"},
+		{SECTIONS("\x07\x04\x01\x66\x01\x74"), WE_E_INVALID, "`stream<char>`"},
+		{SECTIONS("\x07\x03\x01\x70\x05"), WE_E_INVALID, "type index out of bounds"},
+		{SECTIONS("\x07\x05\x02\x42\x00\x70\x00"), WE_E_INVALID, "is not a defined type"},
+		{SECTIONS("\x07\x08\x01\x67\x77\xff\xff\xff\xff\x0f"), WE_E_INVALID,
+			"exceeds maximum byte size"},
+		{SECTIONS("\x07\x04\x01\x67\x7d\x00"), WE_E_INVALID, "length above 0"},
+		{SECTIONS("\x07\x04\x01\x67\x7d\x04"), 0, ""},
+		{SECTIONS("\x06\x05\x01\x03\x02\x02\x00"), WE_E_INVALID,
+			"invalid outer alias count of 2"},
+		{SECTIONS("\x07\x03\x01\x42\x00\x0a\x0c\x01\x00\x07"
+			  "a:b:c/d\x05\x00"),
+			WE_E_UNSUPPORTED, "nested namespaces"},
+		{SECTIONS("\x07\x03\x01\x42\x00\x0a\x0c\x01\x00\x07"
+			  "a:b:c/d\x05\x01"),
+			WE_E_INVALID, "type index out of bounds"},
+		{SECTIONS("\x09\x03\x00\x00\x00"), WE_E_UNSUPPORTED, "start functions"},
+		{SECTIONS("\x09\x03\x00\x00\x00\x07\x02\x01\x62"), WE_E_MALFORMED, "0x62"},
+		{SECTIONS("\x08\x04\x01\x0a\x7f\x02"), WE_E_INVALID, "context slot 2"},
+		{SECTIONS("\x08\x02\x01\x07"), WE_E_MALFORMED,
+			"invalid leading byte (0x7) for canonical function"},
+		{SECTIONS("\x08\x04\x01\x20\x00\x00"), WE_E_INVALID,
+			"core memory index out of bounds"},
+		{SECTIONS("\x07\x02\x01\x7d\x08\x03\x01\x0e\x00"), WE_E_INVALID,
+			"is not a stream type"},
+		{SECTIONS("\x07\x03\x01\x66\x00\x08\x08\x02\x0f\x00\x00\x0f\x00\x01\x06"), 0, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t binary[100];
+		struct we_error err;
+		int rc;
+
+		memcpy(binary, preamble, sizeof(preamble));
+		memcpy(binary + sizeof(preamble), cases[i].sections, cases[i].len);
+		rc = create(binary, sizeof(preamble) + cases[i].len, &err);
+		if (rc != cases[i].rc || (rc < 0 && strstr(err.msg, cases[i].msg) == NULL))
+			fail_msg("case %zu: %d: %s", i, rc, err.msg);
+	}
+}
+
+static void feature_left_to_instantiation_is_named(void **state)
+{
+	static const char sections[] = "\x07\x04\x01\x67\x7d\x04"; // (type (list u8 4))
+	struct cm_component *component = NULL;
+	uint8_t binary[sizeof(preamble) + sizeof(sections) - 1];
+	struct we_error err;
+	uint64_t offset = 0;
+
+	(void)state;
+	memcpy(binary, preamble, sizeof(preamble));
+	memcpy(binary + sizeof(preamble), sections, sizeof(sections) - 1);
+	assert_int_equal(cm_component_create(engine, (struct we_bytes){binary, sizeof(binary)},
+				 &component, &err),
+		0);
+	assert_int_equal(cm_component_refused(component, &offset), CM_FEATURE_FIXED_LISTS);
+	assert_int_equal(offset, 11);
+	cm_component_unref(component);
+}
+
+static void core_module_is_told_from_a_component(void **state)
+{
+	static const uint8_t module[] = {0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00};
+	struct we_error err;
+
+	(void)state;
+	assert_true(cm_is_component((struct we_bytes){preamble, sizeof(preamble)}));
+	assert_false(cm_is_component((struct we_bytes){module, sizeof(module)}));
+	assert_false(cm_is_component((struct we_bytes){preamble, 7}));
+	assert_false(cm_is_component((struct we_bytes){NULL, 0}));
+	assert_int_equal(create(module, sizeof(module), &err), WE_E_MALFORMED);
+	assert_non_null(strstr(err.msg, "core module"));
+}
+
+// Components inside each other, each with a section for the next, written from the inside.
+static void nesting_beyond_the_limit_is_refused(void **state)
+{
+	static uint8_t binary[4096];
+	size_t at = sizeof(binary);
+	struct we_error err;
+
+	(void)state;
+	for (int depth = 0; depth <= CM_MAX_NESTING; depth++) {
+		const size_t len = sizeof(binary) - at;
+
+		if (depth > 0) {
+			binary[--at] = (uint8_t)(len >> 7);
+			binary[--at] = (uint8_t)(len | 0x80);
+			binary[--at] = 0x04;
+		}
+		at -= sizeof(preamble);
+		memcpy(binary + at, preamble, sizeof(preamble));
+		if (depth < CM_MAX_NESTING)
+			assert_int_equal(create(binary + at, sizeof(binary) - at, &err), 0);
+	}
+	assert_int_equal(create(binary + at, sizeof(binary) - at, &err), WE_E_INVALID);
+	assert_non_null(strstr(err.msg, "nested"));
+}
+
+// Each type is a tuple of the one before, twice: comparing the last as trees would take for ever.
+static void types_that_double_are_refused(void **state)
+{
+	uint8_t binary[300];
+	size_t at = sizeof(preamble);
+	struct we_error err;
+
+	(void)state;
+	memcpy(binary, preamble, sizeof(preamble));
+	binary[at++] = 0x07;
+	binary[at++] = 2 + 40 * 4; // 2-byte length below 0x80 is not enough: see the next byte
+	binary[at - 1] |= 0x80;
+	binary[at++] = (2 + 40 * 4) >> 7;
+	binary[at++] = 41;
+	binary[at++] = 0x73;
+	for (uint8_t i = 0; i < 40; i++) {
+		binary[at++] = 0x6f;
+		binary[at++] = 2;
+		binary[at++] = i;
+		binary[at++] = i;
+	}
+	assert_int_equal(create(binary, at, &err), WE_E_INVALID);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(component_tells_its_imports_and_exports),
+		cmocka_unit_test(component_prints_its_world),
+		cmocka_unit_test(definitions_fill_their_index_spaces_in_order),
+		cmocka_unit_test(truncated_component_never_passes_as_whole),
+		cmocka_unit_test(damaged_component_never_crashes),
+		cmocka_unit_test(creation_without_memory_fails_cleanly),
+		cmocka_unit_test(small_components_get_their_class_and_message),
+		cmocka_unit_test(feature_left_to_instantiation_is_named),
+		cmocka_unit_test(core_module_is_told_from_a_component),
+		cmocka_unit_test(nesting_beyond_the_limit_is_refused),
+		cmocka_unit_test(types_that_double_are_refused),
+	};
+	FILE *file = argc > 1 ? fopen(argv[1], "rb") : NULL;
+	int rc;
+
+	if (file == NULL)
+		return 1;
+	sample_len = fread(sample, 1, sizeof(sample), file);
+	fclose(file);
+	if (we_engine_create(NULL, &engine, NULL) < 0)
+		return 1;
+	rc = cmocka_run_group_tests_name("cm_component", tests, NULL, NULL);
+	we_engine_destroy(engine);
+	return rc;
+}

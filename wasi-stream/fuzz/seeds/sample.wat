@@ -1,0 +1,50 @@
+;; SPDX-License-Identifier: BSD-3-Clause
+;; The text of sample.wasm (`wasm-tools parse`, `wasm-tools strip --all`): imports, a lowered and a lifted
+;; function, built-ins, and a nested component as wit-component wraps exported interfaces in.
+(component
+  (type $config (instance
+    (type $e (variant (case "upstream" string) (case "io" string)))
+    (export "error" (type $error (eq $e)))
+    (type $o (option string))
+    (type $r (result $o (error $error)))
+    (export "get" (func (param "key" string) (result $r)))))
+  (import "wasi:config/store@0.2.0-rc.1" (instance $store (type $config)))
+  (core module $libc
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0))
+  (core instance $libc (instantiate $libc))
+  (alias core export $libc "memory" (core memory $memory))
+  (alias core export $libc "realloc" (core func $realloc))
+  (alias export $store "get" (func $get))
+  (core func $get-core (canon lower (func $get) (memory $memory) (realloc $realloc)))
+  (type $bytes (stream u8))
+  (core func $read (canon stream.read $bytes async (memory $memory)))
+  (core func $return (canon task.return (result $bytes) (memory $memory)))
+  (core func $join (canon waitable.join))
+  (core func $wait (canon waitable-set.wait (memory $memory)))
+  (core func $slot (canon context.get i32 1))
+  (core module $main
+    (import "host" "get" (func (param i32 i32 i32)))
+    (import "host" "read" (func (param i32 i32 i32) (result i32)))
+    (import "host" "return" (func (param i32)))
+    (func (export "run") (param i32) (result i32) i32.const 0)
+    (func (export "callback") (param i32 i32 i32) (result i32) i32.const 0))
+  (core instance $host
+    (export "get" (func $get-core))
+    (export "read" (func $read))
+    (export "return" (func $return)))
+  (core instance $main (instantiate $main (with "host" (instance $host))))
+  (alias core export $main "run" (core func $run-core))
+  (alias core export $main "callback" (core func $callback))
+  (type $run-type (func async (param "rx" $bytes) (result $bytes)))
+  (func $run (type $run-type)
+    (canon lift (core func $run-core) async (memory $memory) (callback $callback)))
+  (component $face
+    (type $bytes (stream u8))
+    (import "import-func-run" (func $run async (param "rx" $bytes) (result $bytes)))
+    (type $c (enum "red" "green"))
+    (export $color "color" (type $c))
+    (export "run" (func $run)))
+  (instance $iface (instantiate $face (with "import-func-run" (func $run))))
+  (export "test:sample/iface@1.0.0" (instance $iface))
+)
