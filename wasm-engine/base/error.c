@@ -6,7 +6,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdio.h> // snprintf
 
 // Names from guests end up in messages: nothing in them may steer a terminal, and a cut must not leave half
 // a character.

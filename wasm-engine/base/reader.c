@@ -5,7 +5,7 @@
 #include "reader.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdio.h> // snprintf
 #include <string.h>
 
 void we_reader_init(

@@ -41,7 +41,8 @@
 #define WE_DEFAULT_STACK_BYTES        (1u << 20)
 #define WE_DEFAULT_CALL_DEPTH         10000u
 
-#define WE_LIMIT_ENTERED 200u // calls from the host that nest, through host functions that call back
+#define WE_LIMIT_ENTERED                                                                           \
+	200u // calls from the host that nest, through host functions that call back
 
 #define WE_BULK_CHUNK_BYTES    65536u // bulk memory work between two looks at the interrupt word
 #define WE_BULK_CHUNK_ELEMENTS 4096u  // the same for tables

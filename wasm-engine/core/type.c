@@ -6,7 +6,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdio.h> // snprintf
 #include <string.h>
 
 // Spec: core "Heap Types" (matching). Concrete types match only themselves until they have supertypes.

@@ -9,7 +9,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdio.h> // snprintf
 
 #include "instr.h"
 #include "limits.h"
