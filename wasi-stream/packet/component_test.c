@@ -296,6 +296,67 @@ static void component_of_one_program_has_instances_of_its_own(void **state)
 	run_through();
 }
 
+// ---- allocations --------------------------------------------------------------------------------
+
+static uint32_t n_allocations;
+
+void *__real_malloc(size_t len);
+void *__real_calloc(size_t n, size_t len);
+void *__real_realloc(void *old, size_t len);
+void *__wrap_malloc(size_t len);
+void *__wrap_calloc(size_t n, size_t len);
+void *__wrap_realloc(void *old, size_t len);
+
+void *__wrap_malloc(size_t len)
+{
+	n_allocations++;
+	return __real_malloc(len);
+}
+
+void *__wrap_calloc(size_t n, size_t len)
+{
+	n_allocations++;
+	return __real_calloc(n, len);
+}
+
+void *__wrap_realloc(void *old, size_t len)
+{
+	n_allocations++;
+	return __real_realloc(old, len);
+}
+
+static void component_data_path_allocates_nothing(void **state)
+{
+	static const struct {
+		const char *folder, *name;
+	} filters[] = {
+		{PREBUILT, "pass.wasm"},
+		{PREBUILT, "macswap.wasm"},
+		{PREBUILT, "count.wasm"},
+		{EXAMPLES, "wrapped-filter/pass.wasm"},
+		{EXAMPLES, "rust-filter/filter.component.wasm"},
+	};
+
+	for (uint32_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		if (!load(filters[i].folder, filters[i].name)) {
+			print_message("%s is not there\n", filters[i].name);
+			continue;
+		}
+		assert_int_equal(ws_filter_create(program, &config, &ops, NULL, &filter, &err), 0);
+		for (uint32_t n = 0; n < 100; n++) {
+			if (n == 2) { // pools have been filled
+				assert_true(n_allocations > 0);
+				n_allocations = 0;
+			}
+			assert_int_equal(pass(1 + n % BURST, n), 0);
+		}
+		if (n_allocations > 0)
+			fail_msg("%s: %u allocations", filters[i].name, n_allocations);
+		teardown(state);
+		setup(state);
+	}
+}
+
 #define LIFE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -311,6 +372,7 @@ int main(void)
 		LIFE(component_without_shim_or_fixup_runs),
 		LIFE(component_made_by_the_rust_toolchain_runs),
 		LIFE(component_without_setup_refuses_an_operators_view),
+		LIFE(component_data_path_allocates_nothing),
 		LIFE(component_of_one_program_has_instances_of_its_own),
 	};
 

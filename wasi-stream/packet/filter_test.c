@@ -786,6 +786,78 @@ static void filter_originated_packets_are_bounded_in_each_run(void **state)
 	assert_int_equal(n_verdicts, 15);
 }
 
+// Reads into one end of its memory and writes from the other, in pieces of any size, always in order.
+static struct {
+	uint32_t x;    // random
+	uint32_t from; // [from, to) of its memory waits to be written
+	uint32_t to;
+} chaos;
+
+static uint32_t chance(uint32_t below)
+{
+	chaos.x = chaos.x * 1664525 + 1013904223;
+	return (chaos.x >> 8) % below;
+}
+
+static void chaos_write(uint32_t n)
+{
+	assert_int_equal(fake_write(chaos.from, n), n);
+	chaos.from += n;
+}
+
+static void chaos_on_read(uint32_t n, bool is_dropped)
+{
+	int64_t got = n;
+
+	while (got != FAKE_BLOCKED) {
+		chaos.to += (uint32_t)got;
+		while (chaos.to > chaos.from && chance(4) > 0)
+			chaos_write(chance(chaos.to - chaos.from + 1));
+		if (chaos.from == chaos.to)
+			chaos.from = chaos.to = 0;
+		if (is_dropped) {
+			chaos_write(chaos.to - chaos.from);
+			finish();
+			return;
+		}
+		got = fake_read(chaos.to, chance(3) == 0 ? chance(50) : chance(3 * STRIDE));
+	}
+}
+
+static void chaos_process(void)
+{
+	fake_return(false);
+	fake_read(0, chance(2 * STRIDE));
+}
+
+static void filter_that_reads_and_writes_in_any_pieces_loses_nothing(void **state)
+{
+	static const struct fake_guest guest = {
+		.process = chaos_process, .on_read = chaos_on_read, .exports = {FILTER}};
+
+	(void)state;
+	for (uint32_t seed = 0; seed < 200; seed++) {
+		setup(NULL);
+		chaos.x = seed;
+		chaos.from = chaos.to = 0;
+		assert_int_equal(start(&guest), 0);
+		for (uint32_t i = 0; i < 100; i++) {
+			const uint32_t room = ws_filter_room(filter);
+			const uint32_t n = room == 0 ? 0 : chance(room + 1);
+
+			if (n > 0 && offer(n, 1) < 0)
+				fail_msg("seed %u: %s", seed, err.msg);
+			if (chance(3) > 0 && ws_filter_run(filter, 1, &err) < 0)
+				fail_msg("seed %u: %s", seed, err.msg);
+		}
+		if (ws_filter_stop(filter, 1, &err) < 0)
+			fail_msg("seed %u: %s", seed, err.msg);
+		assert_int_equal(ws_filter_state(filter), WS_FILTER_STOPPED);
+		assert_int_equal(n_verdicts, n_offered);
+		teardown(NULL);
+	}
+}
+
 // ---- the end ------------------------------------------------------------------------------------
 
 static void filter_stop_ends_the_stream_after_what_waits(void **state)
@@ -1179,6 +1251,7 @@ int main(void)
 		LIFE(filter_lie_in_a_slot_faults_it),
 		LIFE(filter_may_originate_before_it_reads),
 		LIFE(filter_originated_packets_are_bounded_in_each_run),
+		cmocka_unit_test(filter_that_reads_and_writes_in_any_pieces_loses_nothing),
 		LIFE(filter_stop_ends_the_stream_after_what_waits),
 		LIFE(filter_stop_without_an_answer_resolves_the_status),
 		LIFE(filter_that_goes_on_after_the_stop_is_stalled),
