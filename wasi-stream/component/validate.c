@@ -205,7 +205,8 @@ static bool mentions(const struct free_resources *f, const struct cm_type *resou
 	       cm_ptr_map_get(&f->bound, resource) == NULL;
 }
 
-// Collect the resources that are exported as such, also by instances among the exports.
+// Collect the resources that are exported as such, also by instances among the exports; the instances
+// themselves are collected, too, so that each is walked once.
 static int collect_exported(struct cm_ptr_map *exported, const struct cm_extern *externs, size_t n)
 {
 	int rc = 0;
@@ -213,10 +214,14 @@ static int collect_exported(struct cm_ptr_map *exported, const struct cm_extern 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const struct cm_type *type = externs[i].type;
 
-		if (externs[i].sort == CM_SORT_INSTANCE)
-			rc = collect_exported(exported, type->face->exports, type->face->n_exports);
-		else if (externs[i].sort == CM_SORT_TYPE && type->kind == CM_TYPE_RESOURCE)
+		if (externs[i].sort == CM_SORT_INSTANCE && cm_ptr_map_get(exported, type) == NULL) {
+			rc = cm_ptr_map_put(exported, type, type);
+			if (rc == 0)
+				rc = collect_exported(
+					exported, type->face->exports, type->face->n_exports);
+		} else if (externs[i].sort == CM_SORT_TYPE && type->kind == CM_TYPE_RESOURCE) {
 			rc = cm_ptr_map_put(exported, cm_type_root(type), type);
+		}
 	}
 	return rc;
 }
@@ -397,8 +402,11 @@ static int check_crossing(struct cm_validator *v, const struct cm_scope *scope, 
 
 	for (; n_out > 0; n_out--, scope = scope->parent)
 		is_crossing |= scope->component != NULL;
-	if (!is_crossing || outer->type == NULL)
+	if (!is_crossing || (outer->type->traits & CM_TRAIT_RESOURCE) == 0)
 		return 0;
+	rc = cm_spend_steps(v, outer->type->weight, offset);
+	if (rc < 0)
+		return rc;
 	rc = collect_free(&f, &ext, 1);
 	for (size_t i = 0; rc == 0 && i < f.mentioned.cap; i++) {
 		const void *resource = cm_ptr_map_key(&f.mentioned, i);

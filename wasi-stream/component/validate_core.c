@@ -517,7 +517,7 @@ static int instantiate_module(struct cm_validator *v, const struct cm_scope *sco
 			rc = cm_scope_item(
 				v, scope, CM_SORT_CORE_INSTANCE, arg->idx, item->offset, &instance);
 		if (rc == 0)
-			work += instance->module->n_exports;
+			work += UINT64_C(1) + instance->module->n_exports;
 	}
 	cm_name_set_fini(&names);
 	if (rc == 0)

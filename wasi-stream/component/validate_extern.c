@@ -170,10 +170,14 @@ static int parts_visible(
 	struct cm_validator *v, const struct cm_type *type, const struct cm_ptr_map *visible)
 {
 	const struct cm_interface *face = type->face;
+	const uint32_t n_parts = 1 + type->n_fields + (face == NULL ? 0 : face->n_exports);
 	int rc = 0;
 
 	if (type->kind == CM_TYPE_COMPONENT || type->kind == CM_TYPE_RESOURCE)
 		return 0; // closed; or introduced by this very name
+	if (n_parts >= v->steps_left)
+		return WE_E_INVALID;
+	v->steps_left -= n_parts;
 	for (uint32_t i = 0; rc == 0 && i < type->n_fields; i++)
 		if (type->fields[i].type != NULL)
 			rc = is_visible(v, type->fields[i].type, visible);
@@ -199,12 +203,8 @@ static int is_visible(
 	case CM_TYPE_RESOURCE:
 		return cm_ptr_map_get(visible, type) != NULL ? 0 : HIDDEN;
 	default:
-		break;
+		return parts_visible(v, type, visible);
 	}
-	if (v->steps_left == 0)
-		return WE_E_INVALID;
-	v->steps_left--;
-	return parts_visible(v, type, visible);
 }
 
 // Check what ext mentions, then make visible what it names.
@@ -212,8 +212,10 @@ static int publish(
 	struct cm_validator *v, struct cm_scope *scope, const struct cm_extern *ext, bool is_import)
 {
 	struct cm_ptr_map *visible = is_import ? &scope->import_visible : &scope->export_visible;
-	int rc = 0;
+	int rc = cm_spend_steps(v, 1, ext->decl_offset);
 
+	if (rc < 0)
+		return rc;
 	switch (ext->sort) {
 	case CM_SORT_TYPE:
 		rc = parts_visible(v, ext->type, visible);
