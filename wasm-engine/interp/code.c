@@ -76,6 +76,7 @@ struct xlate {
 	uint32_t top;           // slot after the top of the operand stack
 	uint32_t max;           // highest slot + 1 that a frame needs
 	uint32_t last;          // word of the last operation if its slot a is its result, else NONE
+	uint32_t earlier;       // the same of the one before it
 	uint32_t homely;        // operands below this one are not IN_LOCAL
 	struct we_vec words;    // uint64_t
 	struct we_vec offsets;  // struct we_code_offset
@@ -118,6 +119,11 @@ static enum we_icode icode_at(const struct xlate *t, uint32_t word)
 	return (enum we_icode)((uint64_t *)t->words.data)[word];
 }
 
+static void set_icode(struct xlate *t, uint32_t word, enum we_icode icode)
+{
+	((uint64_t *)t->words.data)[word] = icode;
+}
+
 static void note_offset(struct xlate *t)
 {
 	struct we_code_offset *last =
@@ -151,6 +157,7 @@ static struct we_iop *emit_words(struct xlate *t, enum we_icode icode, uint32_t 
 	memset(data, 0, n_words * sizeof(*data));
 	data[0] = icode;
 	t->words.len += n_words;
+	t->earlier = t->last;
 	t->last = NONE;
 	return op_at(t, word);
 }
@@ -252,9 +259,20 @@ static void emit_move(struct xlate *t, we_valtype type, uint32_t to, uint32_t fr
 {
 	const uint32_t word = here(t);
 
+	const enum we_icode icode = by_width(WE_I_MOV_32, type);
+
 	if (to == from)
 		return;
-	emit(t, by_width(WE_I_MOV_32, type), to, from, 0, 0);
+	if (t->last != NONE && icode_at(t, t->last) == icode && icode != WE_I_MOV_128) {
+		struct we_iop *op = op_at(t, t->last);
+
+		set_icode(t, t->last, icode == WE_I_MOV_32 ? WE_I_MOV2_32 : WE_I_MOV2_64);
+		op->c = (uint16_t)to;
+		op->d = (uint16_t)from;
+		t->last = NONE;
+		return;
+	}
+	emit(t, icode, to, from, 0, 0);
 	mark_result(t, word);
 }
 
@@ -481,16 +499,107 @@ static void lower_plain(struct xlate *t, const struct we_instr *in, const struct
 	mark_result(t, word);
 }
 
+// Is o the result of the last operation?
+static bool is_last_result(const struct xlate *t, const struct operand *o)
+{
+	return t->last != NONE && o->where == AT_HOME && op_at(t, t->last)->a == o->home;
+}
+
+// Is o the result of the last operation, and that an icode?
+static bool is_last(const struct xlate *t, const struct operand *o, enum we_icode icode)
+{
+	return is_last_result(t, o) && icode_at(t, t->last) == icode;
+}
+
+// Turn the last operation, whose result is used up, and `icode` of it into one operation.
+static bool fuse_constant(
+	struct xlate *t, enum we_icode icode, const struct operand *x, uint32_t constant_bits)
+{
+	struct we_iop *op;
+
+	if (icode == WE_I_I32_AND && constant_bits <= UINT16_MAX &&
+		is_last(t, x, WE_I_I32_SHR_U_I)) {
+		op = op_at(t, t->last);
+		set_icode(t, t->last, WE_I_I32_SHR_U_I_AND);
+		op->c = (uint16_t)(op->imm & 31);
+		op->d = (uint16_t)constant_bits;
+		return true;
+	}
+	if (icode == WE_I_I32_ADD && fits_16((int32_t)constant_bits) &&
+		is_last(t, x, WE_I_I32_ADD)) {
+		op = op_at(t, t->last);
+		set_icode(t, t->last, WE_I_I32_ADD_ADD_I);
+		op->d = (uint16_t)constant_bits;
+		return true;
+	}
+	return false;
+}
+
+// The same for an addition, of whose operands one is the last result; y_slot is the other.
+static bool fuse_addition(struct xlate *t, const struct operand *x, uint32_t y_slot)
+{
+	struct we_iop *op;
+	int32_t imm;
+
+	if (!is_last_result(t, x))
+		return false;
+	op = op_at(t, t->last);
+	imm = op->simm;
+	switch (icode_at(t, t->last)) {
+	case WE_I_I32_MUL:
+		set_icode(t, t->last, WE_I_I32_MUL_ADD);
+		op->d = (uint16_t)y_slot;
+		return true;
+	case WE_I_I32_SHL_I:
+		set_icode(t, t->last, WE_I_I32_SHL_I_ADD);
+		op->c = (uint16_t)y_slot;
+		op->d = (uint16_t)(imm & 31);
+		return true;
+	case WE_I_I32_ADD_I:
+		if (!fits_16(imm))
+			return false;
+		set_icode(t, t->last, WE_I_I32_ADD_ADD_I);
+		op->c = (uint16_t)y_slot;
+		op->d = (uint16_t)imm;
+		return true;
+	default: // no pair of it
+		return false;
+	}
+}
+
+// Does the last operation already compute icode of x and y, taken together with what it did? It then has its result
+// where x or y had its home, and that becomes the home of the new operand.
+static bool fuse(
+	struct xlate *t, enum we_icode icode, const struct operand *x, const struct operand *y)
+{
+	if (t->last == NONE || t->rc != 0)
+		return false;
+	if (y->where == CONSTANT)
+		return x->type == WE_T_I32 && fuse_constant(t, icode, x, (uint32_t)y->bits[0]);
+	if (icode != WE_I_I32_ADD || x->where == CONSTANT)
+		return false;
+	return fuse_addition(t, x, y->where == AT_HOME ? y->home : t->slots[y->local]) ||
+	       fuse_addition(t, y, x->where == AT_HOME ? x->home : t->slots[x->local]);
+}
+
 // Two integer operands, the second of which may be a constant in the operation itself.
 static void emit_alu(struct xlate *t, enum we_icode icode, enum we_icode icode_i, we_valtype result,
 	struct operand *x, struct operand *y)
 {
 	const bool has_imm = y->where == CONSTANT && fits_32(constant(y));
-	const uint32_t x_slot = slot_of(t, x);
-	const uint32_t y_slot = has_imm ? 0 : slot_of(t, y);
-	const uint32_t a = push_result(t, result);
-	const uint32_t word = here(t);
+	uint32_t x_slot;
+	uint32_t y_slot;
+	uint32_t a;
+	uint32_t word;
 
+	if (fuse(t, icode, x, y)) {
+		op_at(t, t->last)->a = (uint16_t)push_result(t, result);
+		return;
+	}
+	x_slot = slot_of(t, x);
+	y_slot = has_imm ? 0 : slot_of(t, y);
+	a = push_result(t, result);
+	word = here(t);
 	if (has_imm)
 		emit_imm(t, icode_i, a, x_slot, (uint32_t)y->bits[0], 0);
 	else
@@ -557,12 +666,6 @@ static const struct branch_forms branch_forms[WE_I_N] = {
 #include "icode.def"
 #undef I_NAME
 };
-
-// Is o the result of the last operation?
-static bool is_last_result(const struct xlate *t, const struct operand *o)
-{
-	return t->last != NONE && o->where == AT_HOME && op_at(t, t->last)->a == o->home;
-}
 
 // arg: the comparison with a constant that it is.
 static void lower_eqz(struct xlate *t, const struct we_instr *in, const struct lowering *how)
@@ -982,6 +1085,7 @@ static void bind_here(struct xlate *t, uint32_t at32, uint32_t op)
 {
 	((int32_t *)t->words.data)[at32] = (int32_t)(here(t) - op);
 	t->last = NONE;
+	t->earlier = NONE;
 }
 
 // The distance of operation op is known when the list is bound.
@@ -1046,7 +1150,6 @@ struct condition {
 	uint16_t b;
 	int32_t imm; // of the compare's constant form
 	bool has_imm;
-	bool is_counter; // a is a local that the last operation added imm to
 };
 
 static bool is_imm_form(enum we_icode icode)
@@ -1064,60 +1167,83 @@ static struct condition pop_condition(struct xlate *t)
 
 	if (t->rc != 0)
 		return c;
-	if (t->last != NONE) {
-		op = op_at(t, t->last);
-		icode = icode_at(t, t->last);
-		if (is_last_result(t, &o) && branch_forms[icode].br != 0 &&
-			(!is_imm_form(icode) || fits_16(op->simm))) {
-			c.compare = icode;
-			c.has_imm = is_imm_form(icode);
-			c.a = op->b;
-			c.b = c.has_imm ? 0 : op->c;
-			c.imm = c.has_imm ? op->simm : 0;
-			t->words.len = t->last;
-			t->last = NONE;
-			if (c.has_imm && c.imm == 0 &&
-				(icode == WE_I_I32_EQ_I || icode == WE_I_I32_NE_I)) {
-				c.compare = 0;
-				c.is_not = icode == WE_I_I32_EQ_I;
-			}
-			return c;
-		}
-		if (o.where == IN_LOCAL && icode == WE_I_I32_ADD_I && op->a == op->b &&
-			op->a == t->slots[o.local] && fits_16(op->simm)) {
-			c.is_counter = true;
-			c.imm = op->simm;
-			c.a = op->a;
-			return c;
-		}
+	op = t->last == NONE ? NULL : op_at(t, t->last);
+	icode = t->last == NONE ? WE_I_N : icode_at(t, t->last);
+	if (!is_last_result(t, &o) || branch_forms[icode].br == 0 ||
+		(is_imm_form(icode) && !fits_16(op->simm))) {
+		c.a = (uint16_t)slot_of(t, &o);
+		return c;
 	}
-	c.a = (uint16_t)slot_of(t, &o);
+	c.compare = icode;
+	c.has_imm = is_imm_form(icode);
+	c.a = op->b;
+	c.b = c.has_imm ? 0 : op->c;
+	c.imm = c.has_imm ? op->simm : 0;
+	t->words.len = t->last;
+	t->last = t->earlier;
+	t->earlier = NONE;
+	if (c.has_imm && c.imm == 0 && (icode == WE_I_I32_EQ_I || icode == WE_I_I32_NE_I)) {
+		c.compare = 0;
+		c.is_not = icode == WE_I_I32_EQ_I;
+	}
 	return c;
 }
 
+// The last operation, an addition to the slot that it adds to, goes into the backward branch that looks at its result.
+// Returns: what they become, or WE_I_N.
+static enum we_icode fuse_counter(struct xlate *t, struct condition *c, int32_t *ret_step)
+{
+	const struct we_iop *op;
+	enum we_icode icode;
+
+	if (t->last == NONE || t->rc != 0)
+		return WE_I_N;
+	op = op_at(t, t->last);
+	icode = icode_at(t, t->last);
+	if ((icode != WE_I_I32_ADD_I && icode != WE_I_I64_ADD_I) || op->a != op->b)
+		return WE_I_N;
+	*ret_step = op->simm;
+	if (c->compare == WE_I_I32_NE && c->b == op->a && c->a != op->a) {
+		c->b = c->a; // the counter stands first
+		c->a = op->a;
+	}
+	if (c->a != op->a)
+		return WE_I_N;
+	if (c->compare == 0 && icode == WE_I_I32_ADD_I && fits_16(*ret_step))
+		return WE_I_LOOP_I32_ADD_NZ;
+	if (c->compare == WE_I_I64_NE_I && c->imm == 0 && icode == WE_I_I64_ADD_I &&
+		fits_16(*ret_step))
+		return WE_I_LOOP_I64_ADD_NZ;
+	if (c->compare == WE_I_I32_NE && icode == WE_I_I32_ADD_I && c->b != op->a)
+		return WE_I_LOOP_I32_ADD_NE;
+	return WE_I_N;
+}
+
 // Emit the branch, its distance still open, backwards or not. Returns: its word.
-static uint32_t emit_condition(
-	struct xlate *t, const struct condition *c, bool is_not, bool is_back)
+static uint32_t emit_condition(struct xlate *t, struct condition *c, bool is_not, bool is_back)
 {
 	const bool negate = c->is_not != is_not;
 	const struct branch_forms *forms = &branch_forms[c->compare];
-	uint32_t word = here(t);
-	enum we_icode icode;
+	int32_t step = 0;
+	enum we_icode icode = is_back && !negate ? fuse_counter(t, c, &step) : WE_I_N;
+	uint32_t word;
 
-	if (c->compare == 0) {
-		if (c->is_counter && is_back && !negate && t->last != NONE) {
-			t->words.len = t->last; // the addition goes into the branch
-			word = here(t);
-			emit(t, WE_I_LOOP_I32_ADD_NZ, c->a, (uint16_t)c->imm, 0, 0);
-			return word;
-		}
-		icode = negate ? (is_back ? WE_I_LOOP_Z : WE_I_BR_Z)
-			       : (is_back ? WE_I_LOOP_NZ : WE_I_BR_NZ);
-		emit(t, icode, c->a, 0, 0, 0);
+	if (icode != WE_I_N) {
+		t->words.len = t->last;
+		word = here(t);
+		if (icode == WE_I_LOOP_I32_ADD_NE)
+			emit_imm(t, icode, c->a, c->b, 0, (uint32_t)step);
+		else
+			emit(t, icode, c->a, (uint16_t)step, 0, 0);
 		return word;
 	}
-	icode = negate ? (is_back ? forms->loop_not : forms->br_not)
-		       : (is_back ? forms->loop : forms->br);
+	word = here(t);
+	if (c->compare == 0)
+		icode = negate ? (is_back ? WE_I_LOOP_Z : WE_I_BR_Z)
+			       : (is_back ? WE_I_LOOP_NZ : WE_I_BR_NZ);
+	else
+		icode = negate ? (is_back ? forms->loop_not : forms->br_not)
+			       : (is_back ? forms->loop : forms->br);
 	emit(t, icode, c->a, c->has_imm ? (uint16_t)c->imm : c->b, 0, 0);
 	return word;
 }
@@ -1245,12 +1371,13 @@ static void lower_loop(struct xlate *t, const struct we_instr *in, const struct 
 	open_label(t, WE_OP_LOOP, &in->of.block);
 	label_at(t, 0)->start = here(t);
 	t->last = NONE;
+	t->earlier = NONE;
 	t->n_loops++;
 }
 
 static void lower_if(struct xlate *t, const struct we_instr *in, const struct lowering *how)
 {
-	const struct condition c = pop_condition(t);
+	struct condition c = pop_condition(t);
 	uint32_t word;
 
 	(void)how;

@@ -502,6 +502,26 @@ OP(LOOP_I32_ADD_NZ) {
 	BRANCH(sum != 0);
 }
 
+OP(LOOP_I64_ADD_NZ) {
+	if (IS_DUE())
+		SLOW(slow_due);
+	const i64 step = (i16)ip->b;
+	const u64 sum = GET(u64, ip->a) + (u64)step;
+	PUT(u64, ip->a, sum);
+	BRANCH(sum != 0);
+}
+
+OP(LOOP_I32_ADD_NE) {
+	if (IS_DUE())
+		SLOW(slow_due);
+	const u32 limit = GET(u32, ip->b);
+	const u32 sum = GET(u32, ip->a) + (u32)ip->x[0];
+	PUT(u32, ip->a, sum);
+	if (sum != limit)
+		NEXT(ip->simm);
+	NEXT(3);
+}
+
 OP(BR_TABLE) {
 	const u32 i = GET(u32, ip->a);
 	const i32 *distances = (const i32 *)(const void *)ip->x;
@@ -646,6 +666,8 @@ OP(TAIL_INDIRECT) {
 OP(MOV_32) { PUT(u32, ip->a, GET(u32, ip->b)); NEXT(2); }
 OP(MOV_64) { PUT(u64, ip->a, GET(u64, ip->b)); NEXT(2); }
 OP(MOV_128) { PUT(u64x2, ip->a, GET(u64x2, ip->b)); NEXT(2); }
+OP(MOV2_32) { PUT(u32, ip->a, GET(u32, ip->b)); PUT(u32, ip->c, GET(u32, ip->d)); NEXT(2); }
+OP(MOV2_64) { PUT(u64, ip->a, GET(u64, ip->b)); PUT(u64, ip->c, GET(u64, ip->d)); NEXT(2); }
 OP(MOV_N) { memmove(SLOT(ip->a), SLOT(ip->b), ip->imm * sizeof(u64)); NEXT(2); }
 OP(CONST_32) { PUT(u32, ip->a, ip->imm); NEXT(2); }
 OP(CONST_64I) { PUT(u64, ip->a, (u64)(i64)ip->simm); NEXT(2); }
@@ -670,6 +692,15 @@ OP(I8X16_SHUFFLE) {
 	PUT(__m128i, ip->a, v_shuffle(GET(__m128i, ip->b), GET(__m128i, ip->c), lanes));
 	NEXT(4);
 }
+
+OP(I32_ADD_ADD_I) {
+	const i32 z = (i16)ip->d;
+	PUT(u32, ip->a, GET(u32, ip->b) + GET(u32, ip->c) + (u32)z);
+	NEXT(2);
+}
+OP(I32_MUL_ADD) { PUT(u32, ip->a, GET(u32, ip->b) * GET(u32, ip->c) + GET(u32, ip->d)); NEXT(2); }
+OP(I32_SHL_I_ADD) { PUT(u32, ip->a, (GET(u32, ip->b) << (ip->d & 31)) + GET(u32, ip->c)); NEXT(2); }
+OP(I32_SHR_U_I_AND) { PUT(u32, ip->a, GET(u32, ip->b) >> (ip->c & 31) & ip->d); NEXT(2); }
 
 // ---- memories, tables, references
 
