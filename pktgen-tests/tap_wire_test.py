@@ -53,17 +53,17 @@ def ping(target, *options, count=5, check=True):
                    check=check)
 
 
-def transfer(folder_bytes, patience, check=True):
-    """iperf3 from left to right; returns (exit code, bytes received)."""
+def transfer(size, patience):
+    """iperf3 from left to right; returns (its error or None, bytes received)."""
     rig.need_tool("iperf3")
     with rig.folder() as folder:
         server = rig.Process("iperf3-server", ["ip", "netns", "exec", RIGHT, "iperf3", "-s", "-1", "--forceflush"], folder)
         try:
             rig.wait_until(lambda: "listening" in server.text(), "iperf3 to listen")
-            done = rig.run("ip", "netns", "exec", LEFT, "iperf3", "-c", "192.0.2.2", "-n", folder_bytes, "-J",
-                           "--connect-timeout", "3000", timeout=patience, check=check)
+            done = rig.run("ip", "netns", "exec", LEFT, "iperf3", "-c", "192.0.2.2", "-n", size, "-J",
+                           "--connect-timeout", "3000", timeout=patience, check=False)
             report = json.loads(done.stdout)
-            return done.returncode, report.get("end", {}).get("sum_received", {}).get("bytes", 0)
+            return report.get("error"), report.get("end", {}).get("sum_received", {}).get("bytes", 0)
         finally:
             server.kill()
 
@@ -72,16 +72,16 @@ def ping_and_100_mb_of_tcp_go_through_acl():
     with wire() as weir:
         assert " 0% packet loss" in ping("192.0.2.2").stdout
         assert " 0% packet loss" in ping("2001:db8::2", "-6").stdout
-        _, received = transfer("100M", 300)
-        assert received >= 100 * 1024 * 1024, received
+        error, received = transfer("110M", 300)  # what is still on its way at the end is not in the figure
+        assert error is None and received >= 100 * 1024 * 1024, (error, received)
         assert weir.stats() is not None
 
 
 def a_rule_change_and_a_restart_block_the_transfer_but_not_ping():
     with wire("deny tcp from any to any port 5201\ndefault allow\n"):
         assert " 0% packet loss" in ping("192.0.2.2").stdout
-        code, received = transfer("1M", 60, check=False)
-        assert code != 0 and received == 0, (code, received)
+        error, received = transfer("1M", 60)
+        assert error is not None and received == 0, (error, received)
 
 
 def a_link_that_goes_down_and_up_again_goes_on():

@@ -30,7 +30,7 @@ class Testpmd(rig.Process):
         self.prefix = f"{name}{os.getpid()}"
         read_end, self.write_end = os.pipe()
         super().__init__(name, [
-            "dpdk-testpmd", "-l", lcores, "--no-pci", "--file-prefix", self.prefix, *eal,
+            "stdbuf", "-oL", "dpdk-testpmd", "-l", lcores, "--no-pci", "--file-prefix", self.prefix, *eal,
             "--vdev", f"net_memif0,role=client,id=0,socket={folder}/{name}.sock,socket-abstract=no",
             "--", "-i", f"--forward-mode={forward}", "--total-num-mbufs=8192", "--no-mlockall"],
             folder, stdin=os.fdopen(read_end, "rb"))
