@@ -38,8 +38,10 @@ struct fake {
 	uint32_t n_dropped;
 	struct fake_packet last_dropped;
 	void (*fill)(struct fake *fake, uint16_t port, struct rte_mempool *pool); // makes in
-	void (*before_rx)(struct fake *fake);
 };
+
+// Is this thread between the return of a receive call that gave packets and the call that sends?
+extern _Thread_local bool fake_is_on_path;
 
 // Every port receives the packets that fill makes, sends into out, and never ends but by fill's packets.
 void fake_init(struct fake *fake,

@@ -181,6 +181,7 @@ int dp_port_open(struct dp_port *port, const struct dp_port_config *config,
 	if ((rc = probe(port, err)))
 		return rc;
 	port->is_open = true;
+	dp_eal_clear_error(); // what drivers grumble about while they start is no reason
 	if ((rc = rte_eth_dev_info_get(port->id, &info)) < 0)
 		return refuse(err, "device information", rc);
 	const uint64_t tx_offloads = info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
