@@ -19,7 +19,7 @@ compile() {
 	core=$1
 	shift
 	"$clang" --target=wasm32 -std=gnu17 -O2 -nostdlib -ffreestanding \
-		-msimd128 -mrelaxed-simd -mbulk-memory \
+		-msimd128 -mrelaxed-simd -mbulk-memory -fno-unroll-loops \
 		-Wall -Wextra -Werror -Wconversion -Wshadow -Wno-unused-function \
 		-Wl,--no-entry -Wl,--import-memory -Wl,--stack-first -Wl,-z,stack-size=16384 \
 		-Wl,--gc-sections -Wl,--strip-debug \

@@ -41,6 +41,7 @@ static void start(struct weir_burst *b)
 			b, (struct weir_str)WEIR_STR("the host could not read the configuration"));
 		return;
 	}
+	acl_classes_init(&acl);
 	n_lines = acl_rules_count(text);
 	acl.rules.rule = weir_alloc(
 		(n_lines < ACL_RULES_MAX ? n_lines : ACL_RULES_MAX) * sizeof(struct acl_rule), 16);
@@ -53,8 +54,8 @@ static void start(struct weir_burst *b)
 		weir_fail(b, weir_text_str(&error));
 		return;
 	}
-	if (acl_table_build(&acl.ip4, &acl.rules, 4, &memory) != 0 ||
-		acl_table_build(&acl.ip6, &acl.rules, 6, &memory) != 0)
+	if (acl_table_build(&acl.tables[0], &acl.rules, 4, &memory) != 0 ||
+		acl_table_build(&acl.tables[1], &acl.rules, 6, &memory) != 0)
 		weir_fail(
 			b, (struct weir_str)WEIR_STR("no memory for the tables of so many rules"));
 }

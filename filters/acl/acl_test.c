@@ -74,11 +74,12 @@ static void acl_init(struct acl *acl, const char *text)
 
 	memory_reset(MEMORY_BYTES);
 	*acl = (struct acl){0};
+	acl_classes_init(acl);
 	acl->rules.rule = memory_alloc(acl_rules_count(str) * sizeof(struct acl_rule), 16);
 	if (acl_rules_parse(str, &acl->rules, &error) != 0)
 		fail_msg("%.*s", (int)error.len, buf);
-	assert_int_equal(acl_table_build(&acl->ip4, &acl->rules, 4, &memory), 0);
-	assert_int_equal(acl_table_build(&acl->ip6, &acl->rules, 6, &memory), 0);
+	assert_int_equal(acl_table_build(&acl->tables[0], &acl->rules, 4, &memory), 0);
+	assert_int_equal(acl_table_build(&acl->tables[1], &acl->rules, 6, &memory), 0);
 }
 
 // ---- packets ------------------------------------------------------------------------------------

@@ -69,13 +69,15 @@ static const struct acl_rule *rule_at(const struct build *b, uint32_t i)
 	return &b->rules->rule[b->rule_of[i]];
 }
 
-static void row_toggle(uint8_t *row, uint32_t rule)
+static void row_toggle(uint8_t *row, uint32_t summary_bytes, uint32_t rule)
 {
 	const uint32_t chunk = rule / ACL_CHUNK;
-	uint8_t *vector = row + ACL_SUMMARY + chunk * sizeof(weir_u8x16);
+	uint8_t *vector = row + summary_bytes + chunk * sizeof(weir_u8x16);
 	const uint8_t bit = (uint8_t)(1U << (chunk % 8));
 
 	vector[rule % ACL_CHUNK / 8] ^= (uint8_t)(1U << (rule % 8));
+	if (summary_bytes == 0)
+		return;
 	if (weir_lanes_any(weir_lanes_load(vector)))
 		row[chunk / 8] |= bit;
 	else
@@ -121,7 +123,7 @@ static uint32_t row_intern(struct build *b, uint8_t *rows, uint32_t *n)
 
 // Put every rule's events of this field into lists by value, whose heads stand in heads [VALUES].
 // Returns the number of values that have one, an upper bound of rows less one.
-static uint32_t events_collect(struct build *b, uint32_t key, uint16_t *heads)
+static uint32_t events_collect(struct build *b, uint32_t key, uint32_t *heads)
 {
 	uint32_t n = 0;
 
@@ -129,13 +131,13 @@ static uint32_t events_collect(struct build *b, uint32_t key, uint16_t *heads)
 		const struct range range = field_range(rule_at(b, i), b->version, key);
 
 		n += heads[range.first] == EVENT_NONE;
-		b->next[1 + 2 * i] = heads[range.first];
-		heads[range.first] = (uint16_t)(1 + 2 * i);
+		b->next[1 + 2 * i] = (uint16_t)heads[range.first];
+		heads[range.first] = 1 + 2 * i;
 		if (range.last == VALUES - 1)
 			continue;
 		n += heads[range.last + 1] == EVENT_NONE;
-		b->next[2 + 2 * i] = heads[range.last + 1];
-		heads[range.last + 1] = (uint16_t)(2 + 2 * i);
+		b->next[2 + 2 * i] = (uint16_t)heads[range.last + 1];
+		heads[range.last + 1] = 2 + 2 * i;
 	}
 	return n;
 }
@@ -154,7 +156,7 @@ static bool field_is_used(const struct build *b, uint32_t key)
 static int field_build(struct build *b, uint32_t key)
 {
 	struct acl_table *table = b->table;
-	uint16_t *row_of = b->memory->alloc(VALUES * sizeof(*row_of), 64);
+	uint32_t *row_of = b->memory->alloc(VALUES * sizeof(*row_of), 64);
 	uint32_t n_rows = 0, row = 0, max_rows;
 	uint8_t *rows;
 
@@ -173,15 +175,15 @@ static int field_build(struct build *b, uint32_t key)
 		if (row_of[value] != EVENT_NONE) {
 			for (uint32_t event = row_of[value]; event != EVENT_NONE;
 				event = b->next[event]) {
-				row_toggle(b->open, (event - 1) / 2);
+				row_toggle(b->open, table->summary_bytes, (event - 1) / 2);
 				b->open_hash ^= rule_hash((event - 1) / 2);
 			}
 			row = row_intern(b, rows, &n_rows);
 		}
-		row_of[value] = (uint16_t)row;
+		row_of[value] = (uint32_t)(rows - table->rows) + row * table->row_bytes;
 	}
 	b->memory->trim(rows + (size_t)n_rows * table->row_bytes);
-	table->fields[table->n_fields++] = (struct acl_field){key, row_of, rows};
+	table->fields[table->n_fields++] = (struct acl_field){key, row_of};
 	return 0;
 }
 
@@ -214,8 +216,9 @@ static int classes_build(struct build *b)
 	for (uint32_t class = 0; class < ACL_CLASSES; class++)
 		for (uint32_t i = 0; i < table->n; i++)
 			if (class_fits(rule_at(b, i), (enum acl_class)class))
-				row_toggle(rows + class * table->row_bytes, i);
-	table->classes = rows;
+				row_toggle(
+					rows + class * table->row_bytes, table->summary_bytes, i);
+	table->rows = rows;
 	return 0;
 }
 
@@ -263,12 +266,14 @@ int acl_table_build(struct acl_table *table, const struct acl_rules *rules, uint
 		.memory = memory,
 		.version = version,
 	};
+	uint32_t n_chunks;
 
 	*table = (struct acl_table){0};
 	if (rules_select(&b) != 0)
 		return -1;
-	table->row_bytes =
-		ACL_SUMMARY + (table->n + ACL_CHUNK - 1) / ACL_CHUNK * (uint32_t)sizeof(weir_u8x16);
+	n_chunks = table->n <= ACL_CHUNK ? 1 : (table->n + ACL_CHUNK - 1) / ACL_CHUNK;
+	table->summary_bytes = n_chunks == 1 ? 0 : (uint32_t)sizeof(weir_u8x16);
+	table->row_bytes = table->summary_bytes + n_chunks * (uint32_t)sizeof(weir_u8x16);
 	if (scratch_alloc(&b) != 0 || classes_build(&b) != 0)
 		return -1;
 	for (uint32_t key = 0; key < n_addresses + PORT_FIELDS; key++) {
