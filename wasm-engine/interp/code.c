@@ -645,27 +645,28 @@ static void lower_cmp(struct xlate *t, const struct we_instr *in, const struct l
 	emit_alu(t, how->icode, imm_form(how->icode), WE_T_I32, &x, &y);
 }
 
-// What a comparison that stands last in the code becomes in a branch; 0: it is none.
+// What a comparison that stands last in the code becomes in a branch; 0: it is none. A backward branch is never taken
+// for what does not hold: lower_eqz has turned the comparison round.
 struct branch_forms {
 	enum we_icode inverse; // a comparison
 	enum we_icode br;
-	enum we_icode loop; // backwards
 	enum we_icode br_not;
-	enum we_icode loop_not;
+	enum we_icode loop; // backwards
 };
 
+// clang-format off
 static const struct branch_forms branch_forms[WE_I_N] = {
 #define I_NAME(NAME, FORM)
-#define I_CMP(NAME, INVERSE, T, expr)                                                              \
-	[WE_I_##NAME] = {WE_I_##INVERSE, WE_I_BR_##NAME, WE_I_LOOP_##NAME, WE_I_BR_##INVERSE,      \
-		WE_I_LOOP_##INVERSE},                                                              \
-	[WE_I_##NAME##_I] = {WE_I_##INVERSE##_I, WE_I_BR_##NAME##_I, WE_I_LOOP_##NAME##_I,         \
-		WE_I_BR_##INVERSE##_I, WE_I_LOOP_##INVERSE##_I},
-#define I_FCMP(NAME, T, expr)                                                                      \
-	[WE_I_##NAME] = {0, WE_I_BR_##NAME, WE_I_LOOP_##NAME, WE_I_BRN_##NAME, WE_I_LOOPN_##NAME},
+#define I_CMP(NAME, INVERSE, T, expr) \
+	[WE_I_##NAME] = {WE_I_##INVERSE, WE_I_BR_##NAME, WE_I_BR_##INVERSE, WE_I_LOOP_##NAME}, \
+	[WE_I_##NAME##_I] = {WE_I_##INVERSE##_I, WE_I_BR_##NAME##_I, WE_I_BR_##INVERSE##_I, \
+		WE_I_LOOP_##NAME##_I},
+#define I_FCMP(NAME, T, expr) \
+	[WE_I_##NAME] = {0, WE_I_BR_##NAME, WE_I_BRN_##NAME, WE_I_LOOP_##NAME},
 #include "icode.def"
 #undef I_NAME
 };
+// clang-format on
 
 // arg: the comparison with a constant that it is.
 static void lower_eqz(struct xlate *t, const struct we_instr *in, const struct lowering *how)
@@ -1242,8 +1243,7 @@ static uint32_t emit_condition(struct xlate *t, struct condition *c, bool is_not
 		icode = negate ? (is_back ? WE_I_LOOP_Z : WE_I_BR_Z)
 			       : (is_back ? WE_I_LOOP_NZ : WE_I_BR_NZ);
 	else
-		icode = negate ? (is_back ? forms->loop_not : forms->br_not)
-			       : (is_back ? forms->loop : forms->br);
+		icode = negate ? forms->br_not : is_back ? forms->loop : forms->br;
 	emit(t, icode, c->a, c->has_imm ? (uint16_t)c->imm : c->b, 0, 0);
 	return word;
 }

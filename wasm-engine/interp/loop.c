@@ -389,8 +389,7 @@ OP(LOOP_##NAME##_I) { const T x = GET(T, ip->a); const T y = (T)(i16)ip->b; BRAN
 OP(NAME) { const T x = GET(T, ip->b); const T y = GET(T, ip->c); PUT(u32, ip->a, expr); NEXT(2); } \
 OP(BR_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(expr); } \
 OP(LOOP_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH_BACK(expr); } \
-OP(BRN_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(!(expr)); } \
-OP(LOOPN_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH_BACK(!(expr)); }
+OP(BRN_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(!(expr)); }
 #define I_TRY1(NAME, R, T, fn) \
 OP(NAME) { \
 	R r; const enum we_trap found = fn(GET(T, ip->b), &r); \

@@ -184,6 +184,69 @@ static void br_table_carries_values_to_each_label(void **state)
 	}
 }
 
+// Pairs that become one operation, and near misses of them. Type 0: (i32 i32 i32) -> i32.
+static void two_instructions_in_one_operation_compute_what_both_do(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes b, code = {.len = 0};
+	struct we_instance *inst;
+	static const uint32_t x = 0x89abcdefu, y = 77, z = 0xfffffff0u;
+	static const struct {
+		const char *name;
+		uint32_t wanted;
+	} cases[] = {
+		{"a", x + y - 5},
+		{"b", x - 5 + y},
+		{"c", x * y + z},
+		{"d", z + x * y},
+		{"e", (x << 3) + y},
+		{"f", y + (x << 3)},
+		{"g", (x >> 7 & 0xffff)},
+		{"h", (x >> 7 & 0x1ffff)},
+		{"i", x + y + 70000},
+		{"j", z + x + (z + x)},
+		{"k", 10},
+		{"l", 55},
+		{"m", 45},
+	};
+
+	begin_module(&b);
+	PUT_SECTION(&b, 1, 1, "\x60\3\x7f\x7f\x7f\1\x7f");
+	PUT_SECTION(&b, 3, 13, "\0\0\0\0\0\0\0\0\0\0\0\0\0");
+	PUT_SECTION(&b, 7, 13,
+		"\1a\0\0\1b\0\1\1c\0\2\1d\0\3\1e\0\4\1f\0\5\1g\0\6\1h\0\7"
+		"\1i\0\x8\1j\0\x9\1k\0\xa\1l\0\xb\1m\0\xc");
+	PUT_BODY(&code, "\0\x20\0\x20\1\x6a\x41\5\x6b\x0b");
+	PUT_BODY(&code, "\0\x20\0\x41\5\x6b\x20\1\x6a\x0b");
+	PUT_BODY(&code, "\0\x20\0\x20\1\x6c\x20\2\x6a\x0b");
+	PUT_BODY(&code, "\0\x20\2\x20\0\x20\1\x6c\x6a\x0b");
+	PUT_BODY(&code, "\0\x20\0\x41\3\x74\x20\1\x6a\x0b");
+	PUT_BODY(&code, "\0\x20\1\x20\0\x41\3\x74\x6a\x0b");
+	PUT_BODY(&code, "\0\x20\0\x41\7\x76\x41\xff\xff\3\x71\x0b");
+	PUT_BODY(&code, "\0\x20\0\x41\7\x76\x41\xff\xff\7\x71\x0b");
+	PUT_BODY(&code, "\0\x20\0\x20\1\x6a\x41\xf0\xa2\4\x6a\x0b");
+	// z + x is kept in a local and then added to itself
+	PUT_BODY(&code, "\0\x20\2\x20\0\x6a\x22\1\x20\1\x6a\x0b");
+	// two moves in a row exchange nothing: y = x; x = 10; and 10 is what is returned
+	PUT_BODY(&code, "\0\x41\x0a\x21\2\x20\0\x21\1\x20\2\x21\0\x20\0\x0b");
+	// the sum of 10, 9, ... 1 by a 64-bit counter
+	PUT_BODY(&code, "\2\1\x7e\1\x7f\x42\x0a\x21\3\x03\x40\x20\4\x20\3\xa7\x6a\x21\4"
+			"\x20\3\x42\x7f\x7c\x22\3\x42\0\x52\x0d\0\x0b\x20\4\x0b");
+	// the sum of 0, 1, ... 9 with a limit in a local
+	PUT_BODY(&code, "\2\1\x7f\1\x7f\x41\x0a\x21\0\x03\x40\x20\4\x20\3\x6a\x21\4"
+			"\x20\3\x41\1\x6a\x22\3\x20\0\x47\x0d\0\x0b\x20\4\x0b");
+	put_section(&b, 10, 13, &code);
+	inst = instantiate(f, &b, NULL, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t slots[3] = {x, y, z};
+
+		assert_int_equal(call(f, inst, cases[i].name, slots), 0);
+		if ((uint32_t)slots[0] != cases[i].wanted)
+			fail_msg("%s: 0x%x, wanted 0x%x", cases[i].name, (uint32_t)slots[0],
+				cases[i].wanted);
+	}
+}
+
 // Two modules with a memory each; A calls B: each sees its own memory, also after the return.
 static void call_across_instances_switches_the_memory(void **state)
 {
@@ -624,6 +687,7 @@ int main(void)
 		cmocka_unit_test(local_read_before_it_changes_keeps_its_value),
 		cmocka_unit_test(results_may_overlap_the_parameters_they_come_from),
 		cmocka_unit_test(br_table_carries_values_to_each_label),
+		cmocka_unit_test(two_instructions_in_one_operation_compute_what_both_do),
 		cmocka_unit_test(call_across_instances_switches_the_memory),
 		cmocka_unit_test(tail_call_needs_no_stack),
 		cmocka_unit_test(tail_call_to_another_type_needs_no_stack),

@@ -16,7 +16,7 @@
 #include "we.h"
 
 struct bytes {
-	uint8_t data[8192];
+	uint8_t data[16384];
 	size_t len;
 };
 
