@@ -41,7 +41,7 @@ int we_store_create(struct we_engine *engine, const struct we_store_limits *limi
 	*store = (struct we_store){.interrupt = UINT64_MAX, .tier = engine->tier, .engine = engine};
 	fill_limits(&store->limits, limits);
 	n_slots = store->limits.stack_bytes / sizeof(uint64_t);
-	store->calls.stack = calloc(n_slots + 1, sizeof(uint64_t));
+	store->calls.stack = malloc((n_slots + 1) * sizeof(uint64_t));
 	if (store->calls.stack == NULL) {
 		free(store);
 		return we_error_set(
