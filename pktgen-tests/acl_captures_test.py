@@ -24,7 +24,7 @@ TCPDUMP = {
     "01-web-only": "tcp port 80 or tcp port 443",
     "02-no-dns": "not port 53",
     "03-ipv4-only": "ip or (vlan and ip) or (vlan and ip)",
-    "05-pings": "icmp or icmp6 or (vlan and icmp) or (vlan and icmp)",
+    "05-pings": "icmp or icmp6 or (ip6[6] = 0 and ip6[40] = 58) or (vlan and icmp) or (vlan and icmp)",
 }
 
 
