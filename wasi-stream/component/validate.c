@@ -226,28 +226,43 @@ static int collect_exported(struct cm_ptr_map *exported, const struct cm_extern 
 	return rc;
 }
 
-// What a component defines must not be mentioned by its imports, and by its exports only together with a
-// name. Of the resources it defines, keep those that its exports mention.
+// Imports come first for whoever instantiates: they must not mention a resource that is introduced after them.
+static int check_imports(struct cm_validator *v, const struct cm_scope *scope, uint64_t offset)
+{
+	const struct cm_type *const *bound = scope->bound_exports.data;
+	struct free_resources f = {0};
+	int rc;
+
+	if (scope->bound_exports.len == 0)
+		return 0;
+	rc = collect_free(&f, scope->imports.data, scope->imports.len);
+	if (rc < 0)
+		rc = cm_nomem(v, offset);
+	for (size_t i = 0; rc == 0 && i < scope->bound_exports.len; i++)
+		if (mentions(&f, bound[i]))
+			rc = cm_invalid(v, offset, "%s resource type found in imports",
+				scope->component == NULL ? "exported" : "local");
+	free_resources_fini(&f);
+	return rc;
+}
+
+// What a component defines may be mentioned by its exports only together with a name. Of the resources it
+// defines, keep those that its exports mention.
 static int close_component(struct cm_validator *v, struct cm_scope *scope, uint64_t offset)
 {
-	struct free_resources in_imports = {0};
-	struct free_resources in_exports = {0};
-	struct cm_ptr_map exported = {0};
 	const struct cm_type **bound = scope->bound_exports.data;
+	struct cm_ptr_map exported = {0};
+	struct free_resources f = {0};
 	size_t n_kept = 0;
 	int rc;
 
-	rc = collect_free(&in_imports, scope->imports.data, scope->imports.len);
-	if (rc == 0)
-		rc = collect_free(&in_exports, scope->exports.data, scope->exports.len);
+	rc = collect_free(&f, scope->exports.data, scope->exports.len);
 	if (rc == 0)
 		rc = collect_exported(&exported, scope->exports.data, scope->exports.len);
 	if (rc < 0)
 		rc = cm_nomem(v, offset);
 	for (size_t i = 0; rc == 0 && i < scope->bound_exports.len; i++) {
-		if (mentions(&in_imports, bound[i]))
-			rc = cm_invalid(v, offset, "local resource type found in imports");
-		if (rc < 0 || !mentions(&in_exports, bound[i]))
+		if (!mentions(&f, bound[i]))
 			continue;
 		if (cm_ptr_map_get(&exported, bound[i]) == NULL)
 			rc = cm_invalid(v, offset,
@@ -255,8 +270,7 @@ static int close_component(struct cm_validator *v, struct cm_scope *scope, uint6
 		bound[n_kept++] = bound[i];
 	}
 	scope->bound_exports.len = n_kept;
-	free_resources_fini(&in_imports);
-	free_resources_fini(&in_exports);
+	free_resources_fini(&f);
 	cm_ptr_map_fini(&exported);
 	return rc;
 }
@@ -265,11 +279,12 @@ int cm_scope_type(struct cm_validator *v, struct cm_scope *scope, uint64_t offse
 	const struct cm_type **ret_type)
 {
 	struct cm_interface *face = we_arena_alloc(v->arena, sizeof(*face));
-	int rc = 0;
+	int rc;
 
 	if (face == NULL)
 		return cm_nomem(v, offset);
-	if (scope->component != NULL)
+	rc = check_imports(v, scope, offset);
+	if (rc == 0 && scope->component != NULL)
 		rc = close_component(v, scope, offset);
 	if (rc < 0)
 		return rc;
