@@ -17,7 +17,7 @@
 #include <sys/random.h>
 
 #define MS                UINT64_C(1000000)
-#define START_DEADLINE_NS (2000 * MS) // CPU time of an instance's start
+#define START_DEADLINE_NS (1000 * MS) // CPU time of an instance's start
 #define BUSY_PAUSE_NS     (MS / 20)   // of the control thread, while instances come and go
 #define QUIET_PAUSE_NS    (2 * MS)
 #define BUSY_TURNS        200 // until it is quiet
@@ -409,7 +409,8 @@ static void *control_main(void *arg)
 	block_signals();
 	while (!atomic_load(&s->stop)) {
 		n_quiet = tend(s) ? 0 : n_quiet + 1;
-		pause_ns(n_quiet < BUSY_TURNS ? BUSY_PAUSE_NS : QUIET_PAUSE_NS);
+		if (n_quiet > 0)
+			pause_ns(n_quiet < BUSY_TURNS ? BUSY_PAUSE_NS : QUIET_PAUSE_NS);
 	}
 	tend(s);
 	return NULL;
