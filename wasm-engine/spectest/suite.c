@@ -46,7 +46,9 @@ static int run_folder(struct run *run, const char *path)
 	int rc = n < 0 ? -1 : 0;
 
 	for (int i = 0; i < n; i++) {
-		snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name);
+		if (snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name) >=
+			(int)sizeof(file))
+			rc = -1;
 		if (rc == 0)
 			rc = run->suite->run(run->engine, &run->skip, file, &run->totals);
 		free(entries[i]);
