@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tests of the host's interfaces through the canonical ABI: guest/hosts.c calls what a packet's mark asks for. Twice:
+// Tests of the host's interfaces through the canonical ABI: ../guest/hosts.c calls what a packet's mark asks for. Twice:
 // as `weir wrap` made it, and as wasm-tools did, whose imports name their types.
 #include "ws.h"
 
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum ask { // as in guest/hosts.c
+enum ask { // as in ../guest/hosts.c
 	ASK_NOW = 1,
 	ASK_RESOLUTION,
 	ASK_U64,

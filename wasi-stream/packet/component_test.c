@@ -265,6 +265,14 @@ static void component_without_shim_or_fixup_runs(void **state)
 	run_through();
 }
 
+static void component_that_returns_its_own_rx_passes_everything(void **state)
+{
+	(void)state;
+	start(GUEST, "own.wasm");
+	inspect = expect_untouched;
+	run_through();
+}
+
 static void component_made_by_the_rust_toolchain_runs(void **state)
 {
 	(void)state;
@@ -370,6 +378,7 @@ int main(void)
 		LIFE(component_acl_reads_its_rules_from_the_config),
 		LIFE(component_acl_with_bad_rules_has_ended_and_says_why),
 		LIFE(component_without_shim_or_fixup_runs),
+		LIFE(component_that_returns_its_own_rx_passes_everything),
 		LIFE(component_made_by_the_rust_toolchain_runs),
 		LIFE(component_without_setup_refuses_an_operators_view),
 		LIFE(component_data_path_allocates_nothing),

@@ -92,10 +92,10 @@ int ws_filter_settle(struct ws_filter *filter, struct we_error *err)
 		end(filter);
 		return 0;
 	}
-	if (ends->is_own_rx)
-		return 0;
 	if (late_ns(filter) <= filter->owner.now_ns)
 		return stalled(filter, "a slot was held for too long", err);
+	if (ends->is_own_rx) // the host alone moves the slots
+		return 0;
 	if (!can_wake(filter) || filter->drained_ns <= filter->owner.now_ns)
 		return stalled(filter,
 			ends->is_stopping ? "it goes on after the end of its input"

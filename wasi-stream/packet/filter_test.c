@@ -1123,6 +1123,45 @@ static void filter_that_returns_its_own_rx_passes_every_slot_as_preset(void **st
 	assert_int_equal(ws_filter_status(filter), WS_STATUS_OK);
 }
 
+// Reads before it returns.
+static void deciding_process(void)
+{
+	fake_read(0, read_bytes);
+}
+
+static void deciding_on_read(uint32_t n, bool is_dropped)
+{
+	(void)n;
+	(void)is_dropped;
+	fake_return(true);
+}
+
+static const struct fake_guest deciding = {
+	.process = deciding_process, .on_read = deciding_on_read, .exports = {FILTER}};
+
+static void filter_that_returns_its_own_rx_keeps_what_it_had_read(void **state)
+{
+	(void)state;
+	assert_int_equal(start(&deciding), 0);
+	assert_int_equal(pass(2, 10), 0);
+	assert_int_equal(pass(3, 20), 0);
+	assert_int_equal(n_verdicts, 3);
+	assert_int_equal(ws_filter_n_lent(filter), 2);
+	assert_int_equal(ws_filter_next_ns(filter), 10 + HOLD_NS);
+	assert_int_equal(ws_filter_run(filter, 10 + HOLD_NS, &err), WE_E_EXHAUSTED);
+}
+
+static void filter_that_returns_its_own_rx_inside_a_slot_faults(void **state)
+{
+	(void)state;
+	read_bytes = 10;
+	assert_int_equal(start(&deciding), 0);
+	assert_int_equal(pass(2, 10), WE_E_TRAP);
+	assert_string_equal(err.msg,
+		"process returns its own rx with 10 bytes of a slot read, expected whole slots");
+	read_bytes = BURST * STRIDE;
+}
+
 static void own_failing_process(void)
 {
 	fake_return(true);
@@ -1264,6 +1303,8 @@ int main(void)
 		LIFE(filter_that_drops_its_status_while_running_has_ended),
 		LIFE(filter_stream_that_ends_inside_a_slot_faults),
 		LIFE(filter_that_returns_its_own_rx_passes_every_slot_as_preset),
+		LIFE(filter_that_returns_its_own_rx_keeps_what_it_had_read),
+		LIFE(filter_that_returns_its_own_rx_inside_a_slot_faults),
 		LIFE(filter_that_returns_its_own_rx_with_an_error_has_ended),
 		LIFE(filter_status_has_a_name),
 		LIFE(filter_start_fails_cleanly_at_every_allocation),

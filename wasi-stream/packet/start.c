@@ -162,6 +162,11 @@ static int process_returned(void *env, const struct cm_val *result, struct we_er
 		return rc;
 	if (rc == CM_OWN_SOURCE) { // only one source was ever made in this store
 		assert(own_env == filter);
+		if (filter->source.off > 0)
+			return we_error_set(err, WE_E_TRAP, 0,
+				"process returns its own rx with %u bytes of a slot read, expected "
+				"whole slots",
+				filter->source.off);
 		filter->ends.is_own_rx = true;
 		filter->rx = NULL;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A filter that calls the function of the host that the first packet's mark asks for, and answers in that packet's
-// mark and scratch. For ../host_component_test.c; build.sh beside it makes hosts.wasm and hosts_new.wasm.
+// mark and scratch. For ../host/host_component_test.c; build.sh makes hosts.wasm and hosts_new.wasm.
 
 #include "weir_abi.h"
 #include "weir_slot.h"
