@@ -84,9 +84,9 @@ static bool ends_early(const uint8_t *bytes, uint32_t len)
 		const uint8_t b = bytes[len - back];
 		const uint32_t want = b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : b >= 0xc0 ? 2 : 1;
 
-		if (b >= 0xc0)
+		if (b >= 0xc2 && b <= 0xf4)
 			return want > back && we_utf8_is_valid(bytes, len - back);
-		if (b < 0x80)
+		if (b < 0x80 || b > 0xbf)
 			return false;
 	}
 	return false;
