@@ -33,9 +33,11 @@ enum {
 
 // What this process gave to EAL, for dp_eal_fini.
 static struct {
-	FILE *log;            // DPDK's lines go through here
-	char error[256];      // the first line at level error since it was cleared
-	char huge_files[512]; // glob pattern of hugepage files that are ours; "": none
+	FILE *log;             // DPDK's lines go through here
+	char error[256];       // the first line at level error since it was cleared
+	char huge_files[512];  // glob pattern of hugepage files that are ours; "": none
+	char runtime_dir[256]; // "": EAL has made none
+	bool is_shared;        // EAL keeps files there for secondary processes
 } eal;
 
 struct args {
@@ -166,6 +168,7 @@ static void add_memory(struct args *args, const struct dp_config *config)
 	if (free_huge_bytes() >= want * MEGABYTE && !find_huge_mount(mount, sizeof(mount))) {
 		args_add(args, "--single-file-segments");
 		args_add(args, "--huge-dir=%s", mount);
+		eal.is_shared = true;
 		snprintf(eal.huge_files, sizeof(eal.huge_files), "%s/%smap_*", mount,
 			config->instance);
 		return;
@@ -290,16 +293,29 @@ static void block_signals(sigset_t *ret_before)
 	pthread_sigmask(SIG_SETMASK, &all, ret_before);
 }
 
-static void remove_huge_files(void)
+static void remove_files(const char *pattern)
 {
 	glob_t found;
 
-	if (eal.huge_files[0] && glob(eal.huge_files, GLOB_NOSORT, NULL, &found) == 0) {
-		for (size_t i = 0; i < found.gl_pathc; i++)
-			unlink(found.gl_pathv[i]);
-		globfree(&found);
-	}
-	eal.huge_files[0] = 0;
+	if (glob(pattern, GLOB_NOSORT, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		unlink(found.gl_pathv[i]);
+	globfree(&found);
+}
+
+// EAL leaves its folder behind, and unlinks its telemetry socket only at exit: so this runs after that.
+// Another weir of the same name may use the folder, unless EAL has locked it for us alone.
+static void remove_runtime_dir(void)
+{
+	char pattern[sizeof(eal.runtime_dir) + 2];
+
+	if (!eal.runtime_dir[0])
+		return;
+	snprintf(pattern, sizeof(pattern), "%s/*", eal.runtime_dir);
+	if (eal.is_shared)
+		remove_files(pattern);
+	rmdir(eal.runtime_dir);
 }
 
 static void close_log(void)
@@ -328,6 +344,7 @@ int dp_eal_init(const struct dp_config *config, char **ret_message)
 	setvbuf(eal.log, NULL, _IOLBF, 0);
 	rte_openlog_stream(eal.log);
 	memcpy(argv, args.argv, sizeof(argv)); // EAL reorders it
+	atexit(remove_runtime_dir);
 	block_signals(&before);
 	if (rte_eal_init(args.n, argv) < 0)
 		rc = dp_fail(ret_message, WE_E_HOST, "DPDK does not start: %s%s%s",
@@ -335,6 +352,8 @@ int dp_eal_init(const struct dp_config *config, char **ret_message)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
 		close_log();
+	else
+		snprintf(eal.runtime_dir, sizeof(eal.runtime_dir), "%s", rte_eal_get_runtime_dir());
 out:
 	args_fini(&args);
 	return rc;
@@ -343,6 +362,8 @@ out:
 void dp_eal_fini(void)
 {
 	rte_eal_cleanup();
-	remove_huge_files();
+	if (eal.huge_files[0])
+		remove_files(eal.huge_files);
+	eal.huge_files[0] = 0;
 	close_log();
 }
