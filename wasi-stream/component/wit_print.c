@@ -21,12 +21,20 @@ struct interface {
 	size_t package; // order of the first interface of its package
 };
 
+// A function that is named after a resource, of the externs that are being printed.
+struct member {
+	struct cm_name resource;
+	uint32_t i; // which of the externs
+};
+
 struct printer {
 	struct cm_text text;
 	const struct cm_interface *world;
 	struct interface *interfaces; // [n_interfaces]
 	size_t n_interfaces;
 	struct cm_ptr_map owners; // named type -> struct interface that exports it
+	struct member *members;   // [n_members] sorted by resource, then as they came
+	size_t n_members;
 };
 
 static void put(struct printer *p, const char *piece)
@@ -254,41 +262,83 @@ static void put_constructor(struct printer *p, const struct cm_type *func)
 	put(p, ";\n");
 }
 
-// The functions that are named after a resource. Returns: was there one?
-static bool put_resource_funcs(struct printer *p, const struct cm_extern *externs, uint32_t n,
-	struct cm_name resource, uint32_t depth)
+static int by_resource(const void *left, const void *right)
 {
-	bool is_any = false;
+	const struct member *a = left;
+	const struct member *b = right;
+	const int order = compare(a->resource, b->resource);
 
-	for (uint32_t i = 0; i < n; i++) {
+	return order != 0 ? order : a->i < b->i ? -1 : a->i > b->i;
+}
+
+// Find the functions that belong to resources. Without memory: they are not printed.
+static void find_members(struct printer *p, const struct cm_extern *externs, uint32_t n)
+{
+	p->n_members = 0;
+	p->members = calloc((size_t)n + 1, sizeof(*p->members));
+	for (uint32_t i = 0; p->members != NULL && i < n; i++) {
 		struct cm_externname name;
 		char why[16];
 
-		if (externs[i].sort != CM_SORT_FUNC ||
-			cm_name_parse(externs[i].name, &name, why, sizeof(why)) != 0 ||
-			!equal(name.resource, resource))
-			continue;
-		put(p, is_any ? "" : " {\n");
-		is_any = true;
+		if (externs[i].sort == CM_SORT_FUNC &&
+			cm_name_parse(externs[i].name, &name, why, sizeof(why)) == 0 &&
+			name.kind != CM_NAME_LABEL)
+			p->members[p->n_members++] = (struct member){name.resource, i};
+	}
+	if (p->n_members > 0)
+		qsort(p->members, p->n_members, sizeof(*p->members), by_resource);
+}
+
+// The first member whose resource is not below the name.
+static size_t first_member(const struct printer *p, struct cm_name resource)
+{
+	size_t from = 0;
+	size_t to = p->n_members;
+
+	while (from < to) {
+		const size_t middle = from + (to - from) / 2;
+
+		if (compare(p->members[middle].resource, resource) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+// The functions that are named after a resource. Returns: was there one?
+static bool put_resource_funcs(
+	struct printer *p, const struct cm_extern *externs, struct cm_name resource, uint32_t depth)
+{
+	const size_t first = first_member(p, resource);
+	size_t k;
+
+	for (k = first; k < p->n_members && equal(p->members[k].resource, resource); k++) {
+		const struct cm_extern *ext = &externs[p->members[k].i];
+		struct cm_externname name;
+		char why[16];
+
+		(void)cm_name_parse(ext->name, &name, why, sizeof(why));
+		put(p, k == first ? " {\n" : "");
 		put_indent(p, depth + 1);
 		if (name.kind == CM_NAME_CONSTRUCTOR) {
-			put_constructor(p, externs[i].type);
+			put_constructor(p, ext->type);
 			continue;
 		}
 		cm_text_put_id(&p->text, name.label);
 		put(p, name.kind == CM_NAME_STATIC ? ": static " : ": ");
-		put_signature(p, externs[i].type, name.kind == CM_NAME_METHOD);
+		put_signature(p, ext->type, name.kind == CM_NAME_METHOD);
 	}
-	return is_any;
+	return k > first;
 }
 
-static void put_resource(struct printer *p, const struct cm_extern *externs, uint32_t n,
-	struct cm_name name, uint32_t depth)
+static void put_resource(
+	struct printer *p, const struct cm_extern *externs, struct cm_name name, uint32_t depth)
 {
 	put_indent(p, depth);
 	put(p, "resource ");
 	cm_text_put_id(&p->text, name);
-	if (put_resource_funcs(p, externs, n, name, depth)) {
+	if (put_resource_funcs(p, externs, name, depth)) {
 		put_indent(p, depth);
 		put(p, "}\n");
 	} else {
@@ -324,7 +374,7 @@ static uint32_t put_typedef(struct printer *p, const struct cm_extern *externs, 
 		put_members(p, ext->type, "flags", ext->name, depth);
 		break;
 	case CM_TYPE_RESOURCE:
-		put_resource(p, externs, n, ext->name, depth);
+		put_resource(p, externs, ext->name, depth);
 		break;
 	default:
 		put_alias(p, given == NULL ? ext->type : cm_type_root(given), ext->name, depth);
@@ -352,8 +402,11 @@ static void put_func(struct printer *p, const struct cm_extern *ext, uint32_t de
 static void put_interface_body(struct printer *p, const struct cm_interface *face,
 	const struct interface *user, uint32_t depth)
 {
+	struct member *outer_members = p->members; // of the world around an inline interface
+	const size_t n_outer_members = p->n_members;
 	bool is_first = true;
 
+	find_members(p, face->exports, face->n_exports);
 	for (uint32_t i = 0; i < face->n_exports;) {
 		if (face->exports[i].sort != CM_SORT_TYPE) {
 			i++;
@@ -370,6 +423,9 @@ static void put_interface_body(struct printer *p, const struct cm_interface *fac
 		is_first = false;
 		put_func(p, &face->exports[i], depth);
 	}
+	free(p->members);
+	p->members = outer_members;
+	p->n_members = n_outer_members;
 }
 
 static void put_packages(struct printer *p)
@@ -433,6 +489,7 @@ static void put_world_item(struct printer *p, const struct cm_extern *ext, const
 static bool put_world_items(
 	struct printer *p, const struct cm_extern *externs, uint32_t n, const char *word)
 {
+	find_members(p, externs, n);
 	for (uint32_t i = 0; i < n;) {
 		if (externs[i].sort == CM_SORT_TYPE)
 			i = put_typedef(p, externs, n, i, NULL, 1);
@@ -441,6 +498,8 @@ static bool put_world_items(
 		else
 			put_world_item(p, &externs[i++], word);
 	}
+	free(p->members);
+	p->members = NULL;
 	return n > 0;
 }
 
