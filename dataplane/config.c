@@ -231,7 +231,7 @@ static char *copy_text(struct loader *ld, const char *text, size_t len)
 // A path as given, or below the configuration's folder. NULL: out of memory.
 static char *resolve_path(struct loader *ld, const char *path)
 {
-	if (path[0] == '/')
+	if (path[0] == '/' || strcmp(ld->folder, ".") == 0)
 		return copy_text(ld, path, strlen(path));
 	const size_t len = strlen(ld->folder) + 1 + strlen(path);
 	char *resolved = we_arena_alloc(&ld->owned->arena, len + 1);
@@ -533,6 +533,20 @@ static int parse_DEVICE(
 	return expand(ld, option, node, (const char **)field_of(option, base));
 }
 
+// Is it an argument of EAL that weir gives itself, from what the configuration says elsewhere?
+static bool is_weirs_own(const char *arg)
+{
+	static const char *const own[] = {
+		"-c", "-l", "-s", "-S", "--lcores", "--main-lcore", "--file-prefix", "--proc-type"};
+	const size_t len = strcspn(arg, "=");
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		if (strlen(own[i]) == len && memcmp(own[i], arg, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int parse_TEXTS(
 	struct loader *ld, const struct option *option, const struct dp_yaml_node *node, void *base)
 {
@@ -547,6 +561,11 @@ static int parse_TEXTS(
 	for (const struct dp_yaml_node *n = node->first; n != NULL; n = n->next) {
 		if (n->kind != DP_YAML_SCALAR || is_nothing(n))
 			return not_text(ld, option, n);
+		if (is_weirs_own(n->text))
+			return dp_complain(&ld->to, WE_E_INVALID, n->place,
+				"eal: found \"%s\", which weir says itself: see workers and "
+				"instance",
+				n->text);
 		const int rc = expand(ld, option, n, &texts[n_texts++]);
 		if (rc != 0)
 			return rc;

@@ -158,6 +158,10 @@ static const struct {
 		"1:11: instance: found \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\", expected a name of at "
 		"most 31 letters, digits, '.', '_' and '-' that begins with a letter"},
 	{"eal: -l 0\n" REST, "1:6: eal: found \"-l 0\", expected a list of texts"},
+	{"eal: [--no-pci, -l, '0']\n" REST,
+		"1:17: eal: found \"-l\", which weir says itself: see workers and instance"},
+	{"eal: [--file-prefix=x]\n" REST, "1:7: eal: found \"--file-prefix=x\", which weir says "
+					  "itself: see workers and instance"},
 	{"eal: [[-l]]\n" REST, "1:7: eal: found a list, expected text"},
 	{"ports: {a: {device: net_null0, promiscuous: yes}}\nworkers: [{lcore: 1}]\n",
 		"1:45: ports.a.promiscuous: found \"yes\", expected true or false"},

@@ -253,20 +253,11 @@ static void add_devices(struct args *args, const struct dp_config *config)
 		args_add(args, "--no-pci");
 }
 
-static int add_own(struct args *args, const struct dp_config *config, char **ret_message)
+// The configuration has made sure that none of them is what it says elsewhere.
+static void add_given(struct args *args, const struct dp_config *config)
 {
-	// What the configuration says elsewhere must not be said again here.
-	static const char *const ours[] = {
-		"-c", "-l", "--lcores", "--main-lcore", "--file-prefix", "--proc-type", "-s", "-S"};
-
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
-		if (says(config, ours[i]))
-			return dp_fail(ret_message, WE_E_INVALID,
-				"eal: %s is set by weir itself (workers, --instance)", ours[i]);
-	}
 	for (uint32_t i = 0; i < config->n_eal_args; i++)
 		args_add(args, "%s", config->eal_args[i]);
-	return 0;
 }
 
 static int args_init(struct args *args, const struct dp_config *config, char **ret_message)
@@ -279,8 +270,7 @@ static int args_init(struct args *args, const struct dp_config *config, char **r
 		return rc;
 	add_devices(args, config);
 	add_memory(args, config);
-	if ((rc = add_own(args, config, ret_message)))
-		return rc;
+	add_given(args, config);
 	return args->is_out_of_memory ? dp_fail(ret_message, WE_E_NOMEM, "eal: arguments") : 0;
 }
 

@@ -107,9 +107,11 @@ int dp_file_out_open(const char *path, struct dp_file_out *ret_out, struct we_er
 
 int dp_file_out_commit(struct dp_file_out *out, struct we_error *err)
 {
-	const bool is_written = fflush(out->to) == 0 && !ferror(out->to);
-	int rc = is_written ? 0 : fail(err);
+	int rc = 0;
 
+	errno = EIO; // of an earlier write, which the stream remembers without its reason
+	if (ferror(out->to) || fflush(out->to) != 0)
+		rc = fail(err);
 	if (fclose(out->to) != 0 && rc == 0)
 		rc = fail(err);
 	if (out->beside != NULL && rc == 0 && rename(out->beside, out->path) != 0)

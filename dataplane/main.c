@@ -39,9 +39,9 @@ int main(int argc, char **argv)
 	if (cli_command_find(name, &args.command, &near) != 0) {
 		if (near != NULL)
 			return (int)cli_fail(CLI_USAGE,
-				"unknown command \"%s\", did you mean \"%s\"? see weir help", name,
-				near);
-		return (int)cli_fail(CLI_USAGE, "unknown command \"%s\"; see weir help", name);
+				"unknown command \"%s\", did you mean \"%s\"? (see weir help)",
+				name, near);
+		return (int)cli_fail(CLI_USAGE, "unknown command \"%s\" (see weir help)", name);
 	}
 	args.words = argv + 2;
 	args.n = argc - 2;

@@ -162,7 +162,8 @@ static int load(struct dp_supervisor *s, uint16_t filter_idx, char **ret_message
 	int rc = dp_file_read(config->file, DP_FILE_MAX, &data, &len, &err);
 
 	if (rc)
-		return dp_fail_at(ret_message, s->config, config->place, rc, "filter %s: %s: %s",
+		return dp_fail_at(ret_message, s->config, config->place,
+			rc == WE_E_HOST ? WE_E_INVALID : rc, "filter %s: cannot read %s: %s",
 			config->name, config->file, err.msg);
 	rc = ws_program_create(s->engine, config->file, (struct we_bytes){.data = data, .len = len},
 		&s->programs[filter_idx].program, &err);

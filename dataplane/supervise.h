@@ -76,7 +76,7 @@ struct dp_seat {
 };
 
 // Loads every filter that a chain uses. ops: of all instances; env is a struct dp_owner. clock: borrowed.
-// Returns: 0; what ws_program_create returns, HOST (a file cannot be read); *ret_message as in run.h.
+// Returns: 0; what ws_program_create returns, INVALID (a file cannot be read); *ret_message as in run.h.
 WE_MUST_USE int dp_supervisor_create(const struct dp_config *config,
 	const struct ws_filter_ops *ops, struct dp_clock *clock,
 	struct dp_supervisor **ret_supervisor, char **ret_message);

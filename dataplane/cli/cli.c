@@ -62,7 +62,7 @@ enum cli_exit cli_usage(const struct cli_args *args, const char *fmt, ...)
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "; see weir help %s\n", commands[args->command].name);
+	fprintf(stderr, " (see weir help %s)\n", commands[args->command].name);
 	return CLI_USAGE;
 }
 

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tests of the program from outside: for each wrong command line, component and capture its exit code and exact
+// message; help of each command; a capture through real filters.
+//
+// Environment: WEIR the program, WEIR_FILTERS the folder of prebuilt filters.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	WORDS_MAX = 32,
+	PATIENCE_S = 60, // for one command; it takes a fraction of a second
+};
+
+static char folder[] = "/tmp/weir-command-XXXXXX";
+static const char *weir;
+static const char *filters;
+static char out[65536]; // of the last command
+static char err[65536];
+
+static void save(const char *name, const void *bytes, size_t len)
+{
+	FILE *file = fopen(name, "wb");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+static size_t load(const char *name, char *buf, size_t cap)
+{
+	FILE *file = fopen(name, "rb");
+
+	assert_non_null(file);
+	const size_t len = fread(buf, 1, cap - 1, file);
+	fclose(file);
+	buf[len] = '\0';
+	return len;
+}
+
+// text with FILTERS replaced by the folder, after what is in buf.
+static void expand(const char *text, char *buf, size_t cap)
+{
+	const char *mark;
+
+	while ((mark = strstr(text, "FILTERS")) != NULL) {
+		snprintf(buf + strlen(buf), cap - strlen(buf), "%.*s%s", (int)(mark - text), text,
+			filters);
+		text = mark + strlen("FILTERS");
+	}
+	snprintf(buf + strlen(buf), cap - strlen(buf), "%s", text);
+}
+
+// Run weir with words that stand between spaces. Returns its exit code.
+static int run(const char *line)
+{
+	char *words[WORDS_MAX + 2] = {(char *)weir};
+	char copy[4096] = "";
+	char *rest = copy;
+	int n = 1;
+	int status;
+
+	expand(line, copy, sizeof(copy));
+	for (char *word; (word = strsep(&rest, " ")) != NULL && n <= WORDS_MAX;) {
+		if (word[0] != '\0')
+			words[n++] = word;
+	}
+	const pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(PATIENCE_S);
+		dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+		dup2(open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+		dup2(open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+		execv(weir, words);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	load("stdout", out, sizeof(out));
+	load("stderr", err, sizeof(err));
+	if (!WIFEXITED(status))
+		fail_msg("weir %s: ended by signal %d\n%s", line, WTERMSIG(status), err);
+	return WEXITSTATUS(status);
+}
+
+// What a pcap file begins with: microseconds, Ethernet.
+static const uint8_t pcap_head[24] = {
+	0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0};
+
+enum {
+	PACKETS = 50,
+	PACKET_BYTES = 60,
+};
+static uint8_t capture[sizeof(pcap_head) + PACKETS * (16 + PACKET_BYTES)];
+
+// UDP from port 1000 + i to port 53 and port 80 in turn.
+static void make_capture(void)
+{
+	uint8_t *at = capture;
+
+	memcpy(at, pcap_head, sizeof(pcap_head));
+	at += sizeof(pcap_head);
+	for (uint32_t i = 0; i < PACKETS; i++) {
+		static const uint8_t packet[] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0,
+			0, 46, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2};
+		const uint32_t head[] = {1700000000 + i, i, PACKET_BYTES, PACKET_BYTES + i};
+
+		memcpy(at, head, sizeof(head));
+		at += sizeof(head);
+		memcpy(at, packet, sizeof(packet));
+		at[34] = (uint8_t)((1000 + i) >> 8);
+		at[35] = (uint8_t)(1000 + i);
+		at[37] = i % 2 == 0 ? 53 : 80;
+		at[39] = 26;
+		at += PACKET_BYTES;
+	}
+}
+
+static int make_folder(void **state)
+{
+	static const uint8_t core[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
+	static char pass[1 << 20];
+	char path[4096];
+	uint8_t other[sizeof(pcap_head)];
+
+	(void)state;
+	weir = getenv("WEIR");
+	filters = getenv("WEIR_FILTERS");
+	if (weir == NULL || filters == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0)
+		return -1;
+	make_capture();
+	save("in.pcap", capture, sizeof(capture));
+	save("cut.pcap", capture, sizeof(pcap_head) + 3 * (16 + PACKET_BYTES) - 10);
+	memcpy(other, pcap_head, sizeof(other));
+	other[20] = 105;
+	save("wifi.pcap", other, sizeof(other));
+	save("text.pcap", "this is not a capture", 21);
+	save("empty", "", 0);
+	save("core.wasm", core, sizeof(core));
+	save("text.wasm", "hello", 5);
+	save("latin1.txt", "caf\xe9", 4);
+	snprintf(path, sizeof(path), "%s/pass.wasm", filters);
+	load(path, pass, sizeof(pass));
+	save("cut.wasm", pass, 100);
+	save("c.yaml", "ports: {a: {device: net_null0}}\nworkers: [{lcore: 0}]\n", 54);
+	save("wrong.yaml", "ports: {a: {device: net_null0}}\nworkers: [{lcore: 0x}]\n", 55);
+	save("cut.yaml",
+		"ports: {a: {device: net_null0}}\nworkers: [{lcore: 0}]\nfilters: {f: {file: "
+		"cut.wasm}}\nchains: {c: [f]}\n",
+		102);
+	save("lcore.yaml", "ports: {a: {device: net_null0}}\nworkers:\n- lcore: 127\n", 54);
+	save("device.yaml", "ports: {a: {device: net_nonesuch0}}\nworkers: [{lcore: 0}]\n", 58);
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	static const char *const names[] = {"in.pcap", "cut.pcap", "wifi.pcap", "text.pcap",
+		"empty", "core.wasm", "text.wasm", "latin1.txt", "cut.wasm", "c.yaml", "wrong.yaml",
+		"cut.yaml", "lcore.yaml", "device.yaml", "stdout", "stderr", "out.pcap",
+		"drops.pcap"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(names[i]);
+	return chdir("/") != 0 || rmdir(folder) != 0; // fails when a command left a file behind
+}
+
+// Exit code and the whole of stderr, in which FILTERS stands for the folder.
+static const struct {
+	const char *line;
+	int code;
+	const char *message;
+} wrong[] = {
+	{"frob", 2, "unknown command \"frob\" (see weir help)"},
+	{"statz", 2, "unknown command \"statz\", did you mean \"stats\"? (see weir help)"},
+	{"run", 2, "run: found no configuration, expected CONF.yaml (see weir help run)"},
+	{"run c.yaml d.yaml", 2,
+		"run: found a second configuration, \"d.yaml\", expected one (see weir help run)"},
+	{"run none.yaml", 1, "none.yaml: cannot read it: No such file or directory"},
+	{"run .", 1, ".: cannot read it: Is a directory"},
+	{"run wrong.yaml", 1,
+		"wrong.yaml:2:19: workers[0].lcore: found \"0x\", expected a number from 0 to 127"},
+	{"run --check wrong.yaml", 1,
+		"wrong.yaml:2:19: workers[0].lcore: found \"0x\", expected a number from 0 to 127"},
+	{"run --check cut.yaml", 1, "cut.wasm:0x63: malformed: length out of bounds"},
+	{"run cut.yaml --log-level error", 1, "cut.wasm:0x63: malformed: length out of bounds"},
+	{"run device.yaml --log-level error", 3,
+		"device.yaml:1:9: port a: net_nonesuch0: Bad address: EAL: failed to parse device "
+		"\"net_nonesuch0\""},
+	{"run --duration x c.yaml", 2,
+		"run: --duration: found \"x\", expected a number of seconds (see weir help run)"},
+	{"run --duration -1 c.yaml", 2,
+		"run: --duration: found \"-1\", expected a number of seconds (see weir help run)"},
+	{"run --duration 1s c.yaml", 2,
+		"run: --duration: found \"1s\", expected a number of seconds (see weir help run)"},
+	{"run --until-idle 1e30 c.yaml", 2,
+		"run: --until-idle: found \"1e30\", expected a number of seconds (see weir help "
+		"run)"},
+	{"run --duration", 2, "run: --duration needs a value: SECONDS (see weir help run)"},
+	{"run --chek c.yaml", 2,
+		"run: unknown option --chek, did you mean --check? (see weir help run)"},
+	{"run -x c.yaml", 2, "run: unknown option -x (see weir help run)"},
+	{"run --check=1 c.yaml", 2, "run: --check takes no value (see weir help run)"},
+	{"run --log-level loud c.yaml", 2,
+		"run: --log-level: found \"loud\", expected one of error|warn|info|debug|trace "
+		"(see weir help run)"},
+	{"run --log-format=xml c.yaml", 2,
+		"run: --log-format: found \"xml\", expected one of text|json|journal (see weir "
+		"help run)"},
+	{"run --instance 9x c.yaml", 2,
+		"run: --instance: found \"9x\", expected a name of at most 31 letters, digits, "
+		"'.', '_' and '-' that begins with a letter (see weir help run)"},
+	{"run --instance ../x c.yaml", 2,
+		"run: --instance: found \"../x\", expected a name of at most 31 letters, digits, "
+		"'.', '_' and '-' that begins with a letter (see weir help run)"},
+	{"replay", 2, "replay: found no capture, expected IN.pcap OUT.pcap (see weir help replay)"},
+	{"replay in.pcap", 2,
+		"replay: found one capture, expected IN.pcap OUT.pcap (see weir help replay)"},
+	{"replay in.pcap a b", 2,
+		"replay: found a third capture, \"b\", expected IN.pcap OUT.pcap (see weir help "
+		"replay)"},
+	{"replay in.pcap in.pcap", 2,
+		"replay: in.pcap and in.pcap are the same file (see weir help replay)"},
+	{"replay in.pcap ./in.pcap", 2,
+		"replay: in.pcap and ./in.pcap are the same file (see weir help replay)"},
+	{"replay none.pcap out.pcap", 1, "none.pcap: cannot read it: No such file or directory"},
+	{"replay . out.pcap", 1, ".: cannot read it: Is a directory"},
+	{"replay wifi.pcap out.pcap", 1,
+		"wifi.pcap: unsupported: found packets of link type IEEE802_11 (105), expected "
+		"Ethernet, EN10MB"},
+	{"replay text.pcap out.pcap", 1, "text.pcap: malformed: unknown file format"},
+	{"replay empty out.pcap", 1,
+		"empty: malformed: truncated dump file; tried to read 4 file header bytes, only "
+		"got 0"},
+	{"replay in.pcap none/out.pcap", 3,
+		"none/out.pcap: cannot write it: No such file or directory"},
+	{"replay in.pcap .", 3, ".: cannot write it: Is a directory"},
+	{"replay in.pcap /dev/full", 3, "/dev/full: cannot write it: No space left on device"},
+	{"replay in.pcap out.pcap --drops in.pcap", 2,
+		"replay: in.pcap and in.pcap are the same file (see weir help replay)"},
+	{"replay in.pcap out.pcap --drops out.pcap", 2,
+		"replay: out.pcap and out.pcap are the same file (see weir help replay)"},
+	{"replay in.pcap out.pcap --drops none/drops.pcap", 3,
+		"none/drops.pcap: cannot write it: No such file or directory"},
+	{"replay --config a=b in.pcap out.pcap", 2,
+		"replay: --config a=b: found no --filter before it (see weir help replay)"},
+	{"replay --filter FILTERS/pass.wasm --config ab in.pcap out.pcap", 2,
+		"replay: --config: found \"ab\", expected KEY=VALUE or KEY=@FILE (see weir help "
+		"replay)"},
+	{"replay --filter FILTERS/pass.wasm --config =b in.pcap out.pcap", 2,
+		"replay: --config: found \"=b\", expected KEY=VALUE or KEY=@FILE (see weir help "
+		"replay)"},
+	{"replay --filter FILTERS/pass.wasm --config a=1 --config a=2 in.pcap out.pcap", 2,
+		"replay: --config: found the key \"a\" again, expected it once a filter (see weir "
+		"help replay)"},
+	{"replay --filter FILTERS/pass.wasm --config a=@none in.pcap out.pcap", 1,
+		"none: cannot read it: No such file or directory"},
+	{"replay --filter FILTERS/pass.wasm --config a=@latin1.txt in.pcap out.pcap", 1,
+		"latin1.txt:0x3: found the byte 0xe9, expected UTF-8"},
+	{"replay --filter FILTERS/acl.wasm in.pcap out.pcap", 1,
+		"filter acl: invalid: it ended at its start: internal: no rules: expected the key "
+		"\"rules\" in config"},
+	{"replay --filter FILTERS/acl.wasm --config rules=alow in.pcap out.pcap", 1,
+		"filter acl: invalid: it ended at its start: internal: rules: line 1: found "
+		"\"alow\", expected \"allow\", \"deny\" or \"default\""},
+	{"replay --view 0 in.pcap out.pcap", 2,
+		"replay: --view: found \"0\", expected a number from 1 to 65408, or full (see weir "
+		"help replay)"},
+	{"replay --view 65409 in.pcap out.pcap", 2,
+		"replay: --view: found \"65409\", expected a number from 1 to 65408, or full (see "
+		"weir help replay)"},
+	{"replay --view ful in.pcap out.pcap", 2,
+		"replay: --view: found \"ful\", expected a number from 1 to 65408, or full (see "
+		"weir help replay)"},
+	{"replay --filter none.wasm in.pcap out.pcap", 1,
+		"filter none: cannot read none.wasm: No such file or directory"},
+	{"replay --filter cut.wasm in.pcap out.pcap", 1,
+		"cut.wasm:0x63: malformed: length out of bounds"},
+	{"replay --filter core.wasm in.pcap out.pcap", 1,
+		"core.wasm:0x0: invalid: a core module, expected a component: `weir wrap` makes "
+		"one of it"},
+	{"replay --filter text.wasm in.pcap out.pcap", 1,
+		"text.wasm:0x0: malformed: unexpected end"},
+	{"replay --filter empty in.pcap out.pcap", 1, "empty:0x0: malformed: unexpected end"},
+	{"wrap", 2, "wrap: found no file, expected CORE.wasm (see weir help wrap)"},
+	{"wrap core.wasm", 2,
+		"wrap: --output is missing: where should the component go? (see weir help wrap)"},
+	{"wrap core.wasm -o", 2, "wrap: --output needs a value: F.wasm (see weir help wrap)"},
+	{"wrap core.wasm -o x.wasm", 1,
+		"core.wasm:0x0: unlinkable: no import \"env\" \"memory\", expected it (link with "
+		"-Wl,--import-memory)"},
+	{"wrap a b -o c", 2,
+		"wrap: found a second module, \"b\", expected one (see weir help wrap)"},
+	{"wrap none.wasm -o x.wasm", 1, "none.wasm: cannot read it: No such file or directory"},
+	{"wrap text.wasm -o x.wasm", 1, "text.wasm:0x0: malformed: magic header not detected"},
+	{"wrap FILTERS/pass.wasm -o x.wasm", 1,
+		"FILTERS/pass.wasm:0x4: malformed: unknown binary version 0d 00 01 00"},
+	{"inspect", 2, "inspect: found no file, expected FILE.wasm (see weir help inspect)"},
+	{"inspect none", 1, "none: cannot read it: No such file or directory"},
+	{"inspect cut.wasm", 1, "cut.wasm:0x63: malformed: length out of bounds"},
+	{"inspect text.wasm", 1, "text.wasm:0x0: malformed: magic header not detected"},
+	{"inspect a b", 2,
+		"inspect: found a second file, \"b\", expected one (see weir help inspect)"},
+	{"validate", 2, "validate: found no file, expected FILE.wasm... (see weir help validate)"},
+	{"validate none", 1, "none: cannot read it: No such file or directory"},
+	{"validate --json core.wasm", 2,
+		"validate: unknown option --json (see weir help validate)"},
+	{"stats x", 2, "stats: found \"x\", expected no operand (see weir help stats)"},
+	{"stats --instance a:b", 2,
+		"stats: --instance: found \"a:b\", which is no instance's name (see weir help "
+		"stats)"},
+	{"stats --watch x", 2,
+		"stats: --watch: found \"x\", expected a number of seconds (see weir help stats)"},
+	{"help frob", 2, "help: unknown command \"frob\" (see weir help help)"},
+	{"help rnu", 2,
+		"help: unknown command \"rnu\", did you mean \"run\"? (see weir help help)"},
+	{"help run stats", 2,
+		"help: found \"stats\", expected at most one command (see weir help help)"},
+	{"version x", 2, "version: found \"x\", expected no operand (see weir help version)"},
+};
+
+static void command_wrong_says_what_was_found_and_expected(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char want[4096] = "weir: ";
+		const int code = run(wrong[i].line);
+
+		expand(wrong[i].message, want, sizeof(want) - 1);
+		strcat(want, "\n");
+		if (code != wrong[i].code || strcmp(err, want) != 0)
+			fail_msg("weir %s\nsays %d %s\nwant %d %s", wrong[i].line, code, err,
+				wrong[i].code, want);
+	}
+}
+
+static void command_without_words_shows_the_commands(void **state)
+{
+	(void)state;
+	assert_int_equal(run(""), 2);
+	assert_non_null(strstr(err, "usage: weir COMMAND"));
+	assert_int_equal(run("--help"), 0);
+	assert_non_null(strstr(out, "usage: weir COMMAND"));
+	assert_int_equal(run("--version"), 0);
+	assert_non_null(strstr(out, "weir:packet versions accepted: 0.1.0"));
+}
+
+static void command_help_is_the_same_both_ways(void **state)
+{
+	static const char *const names[] = {
+#define CLI_COMMAND(NAME, name, operands, doc) name,
+#include "command.def"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		static char first[65536];
+		char line[64];
+
+		snprintf(line, sizeof(line), "help %s", names[i]);
+		assert_int_equal(run(line), 0);
+		assert_string_equal(err, "");
+		strcpy(first, out);
+		snprintf(line, sizeof(line), "%s --help", names[i]);
+		assert_int_equal(run(line), 0);
+		assert_string_equal(out, first);
+		snprintf(line, sizeof(line), "usage: weir %s", names[i]);
+		assert_memory_equal(out, line, strlen(line));
+	}
+}
+
+static void replay_without_filters_copies(void **state)
+{
+	static char copy[sizeof(capture) + 2];
+
+	(void)state;
+	assert_int_equal(run("replay in.pcap out.pcap"), 0);
+	assert_int_equal(load("out.pcap", copy, sizeof(copy)), sizeof(capture));
+	assert_memory_equal(copy, capture, sizeof(capture));
+	assert_non_null(strstr(
+		out, "conservation: rx 50 + originated 0 == tx 50 + drops 0 + held 0: holds\n"));
+}
+
+static void replay_parts_the_capture_in_order(void **state)
+{
+	static char kept[sizeof(capture) + 2];
+	static char dropped[sizeof(capture) + 2];
+	const size_t step = 16 + PACKET_BYTES;
+
+	(void)state;
+	save("empty", "deny udp from any to any port 53\ndefault allow\n", 47);
+	assert_int_equal(
+		run("replay --json --filter FILTERS/acl.wasm --config rules=@empty --filter "
+		    "FILTERS/pass.wasm in.pcap out.pcap --drops drops.pcap"),
+		0);
+	save("empty", "", 0);
+	const size_t n_kept = load("out.pcap", kept, sizeof(kept));
+	const size_t n_dropped = load("drops.pcap", dropped, sizeof(dropped));
+	assert_int_equal(n_kept, sizeof(pcap_head) + PACKETS / 2 * step);
+	assert_int_equal(n_dropped, n_kept);
+	for (size_t i = 0; i < PACKETS; i++) {
+		const char *copy = (i % 2 == 0 ? dropped : kept) + sizeof(pcap_head) + i / 2 * step;
+
+		assert_memory_equal(copy, capture + sizeof(pcap_head) + i * step, step);
+	}
+	json_t *report = json_loads(out, 0, NULL);
+	const json_t *law = json_object_get(report, "conservation");
+	assert_int_equal(json_integer_value(json_object_get(law, "rx")), PACKETS);
+	assert_int_equal(json_integer_value(json_object_get(law, "drop_filter")), PACKETS / 2);
+	assert_true(json_is_true(json_object_get(law, "holds")));
+	assert_int_equal(json_integer_value(json_object_get(report, "mbufs_missing")), 0);
+	json_decref(report);
+}
+
+static void replay_of_a_broken_capture_keeps_what_came_before(void **state)
+{
+	static char copy[sizeof(capture)];
+
+	(void)state;
+	assert_int_equal(run("replay cut.pcap out.pcap"), 1);
+	assert_string_equal(err, "weir: cut.pcap: packet 3: malformed: truncated dump file; tried "
+				 "to read 60 captured bytes, "
+				 "only got 50\n");
+	assert_int_equal(
+		load("out.pcap", copy, sizeof(copy)), sizeof(pcap_head) + 2 * (16 + PACKET_BYTES));
+	assert_memory_equal(copy, capture, sizeof(pcap_head) + 2 * (16 + PACKET_BYTES));
+}
+
+static void replay_to_stdout_prints_its_result_elsewhere(void **state)
+{
+	(void)state;
+	assert_int_equal(run("replay in.pcap -"), 0);
+	assert_memory_equal(out, capture, 4);
+	assert_non_null(strstr(err, "conservation: rx 50"));
+}
+
+static void replay_that_fails_leaves_no_output(void **state)
+{
+	(void)state;
+	unlink("out.pcap");
+	assert_int_equal(run("replay --filter cut.wasm in.pcap out.pcap"), 1);
+	assert_int_not_equal(access("out.pcap", F_OK), 0);
+}
+
+static void inspect_says_what_a_filter_may_do(void **state)
+{
+	(void)state;
+	assert_int_equal(run("inspect FILTERS/acl.wasm"), 0);
+	assert_non_null(strstr(out, ": component and weir filter, "));
+	assert_non_null(strstr(out, "relaxed SIMD"));
+	assert_non_null(strstr(out, "export weir:packet/filter@0.1.0;"));
+	assert_non_null(strstr(out, "  read the configuration that the operator gives it "
+				    "(wasi:config/store@0.2.0-rc.1)\n"));
+	assert_non_null(strstr(out, "and nothing else: no files"));
+	assert_int_equal(run("inspect --json FILTERS/acl.wasm"), 0);
+	json_t *report = json_loads(out, 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(report, "kind")), "component");
+	assert_true(json_is_true(json_object_get(report, "is_filter")));
+	json_decref(report);
+}
+
+static void validate_looks_at_every_file(void **state)
+{
+	(void)state;
+	assert_int_equal(run("validate cut.wasm FILTERS/pass.wasm core.wasm none"), 1);
+	assert_non_null(strstr(out, "pass.wasm: valid component\ncore.wasm: valid module\n"));
+	assert_non_null(strstr(err, "weir: cut.wasm:0x"));
+	assert_non_null(strstr(err, "weir: none: cannot read it: No such file or directory\n"));
+}
+
+static void run_on_a_processor_that_is_not_there_is_the_machines_refusal(void **state)
+{
+	(void)state;
+	assert_int_equal(run("run lcore.yaml --log-level error"), 3);
+	assert_non_null(strstr(
+		err, "weir: lcore.yaml:3:3: lcore 127: this process may not use that processor"));
+}
+
+static void stats_of_nobody_says_that_nobody_runs(void **state)
+{
+	(void)state;
+	assert_int_equal(run("stats --instance weir-command-test"), 3);
+	assert_non_null(strstr(err, "weir: no weir called weir-command-test runs here ("));
+}
+
+static void run_check_is_silent_but_for_its_result(void **state)
+{
+	(void)state;
+	assert_int_equal(run("run --check c.yaml"), 0);
+	assert_string_equal(out, "c.yaml: ok: 1 ports, 1 workers, 0 chains, 0 filters\n");
+	assert_string_equal(err, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(command_wrong_says_what_was_found_and_expected),
+		cmocka_unit_test(command_without_words_shows_the_commands),
+		cmocka_unit_test(command_help_is_the_same_both_ways),
+		cmocka_unit_test(replay_without_filters_copies),
+		cmocka_unit_test(replay_parts_the_capture_in_order),
+		cmocka_unit_test(replay_of_a_broken_capture_keeps_what_came_before),
+		cmocka_unit_test(replay_to_stdout_prints_its_result_elsewhere),
+		cmocka_unit_test(replay_that_fails_leaves_no_output),
+		cmocka_unit_test(inspect_says_what_a_filter_may_do),
+		cmocka_unit_test(validate_looks_at_every_file),
+		cmocka_unit_test(run_on_a_processor_that_is_not_there_is_the_machines_refusal),
+		cmocka_unit_test(stats_of_nobody_says_that_nobody_runs),
+		cmocka_unit_test(run_check_is_silent_but_for_its_result),
+	};
+
+	return cmocka_run_group_tests_name("weir_command", tests, make_folder, remove_folder);
+}
