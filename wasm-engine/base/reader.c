@@ -51,14 +51,6 @@ int we_reader_fail_at(const struct we_reader *r, const uint8_t *at, const char *
 	return rc;
 }
 
-int we_reader_u8(struct we_reader *r, uint8_t *ret)
-{
-	if (r->at == r->end)
-		return we_reader_fail(r, "unexpected end");
-	*ret = *r->at++;
-	return 0;
-}
-
 // LEB128 of at most `bits` bits. The last byte allowed carries bits % 7 of them; the rest of it must
 // repeat the sign (or be zero), and its continuation bit must be clear.
 static inline int read_leb(struct we_reader *r, unsigned bits, bool is_signed, uint64_t *ret)
@@ -103,16 +95,11 @@ static inline int read_leb(struct we_reader *r, unsigned bits, bool is_signed, u
 	return 0;
 }
 
-int we_reader_u32(struct we_reader *r, uint32_t *ret)
+int we_reader_u32_long(struct we_reader *r, uint32_t *ret)
 {
 	uint64_t value = 0;
-	int rc;
+	const int rc = read_leb(r, 32, false, &value);
 
-	if (r->at < r->end && *r->at < 0x80) { // most indices and lengths
-		*ret = *r->at++;
-		return 0;
-	}
-	rc = read_leb(r, 32, false, &value);
 	if (rc < 0)
 		return rc;
 	*ret = (uint32_t)value;

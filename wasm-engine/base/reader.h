@@ -49,8 +49,26 @@ int we_reader_fail(const struct we_reader *r, const char *fmt, ...) WE_PRINTF(2,
 int we_reader_fail_at(const struct we_reader *r, const uint8_t *at, const char *fmt, ...)
 	WE_PRINTF(3, 4);
 
-WE_MUST_USE int we_reader_u8(struct we_reader *r, uint8_t *ret);
-WE_MUST_USE int we_reader_u32(struct we_reader *r, uint32_t *ret);     // LEB128
+static inline WE_MUST_USE int we_reader_u8(struct we_reader *r, uint8_t *ret)
+{
+	if (r->at == r->end)
+		return we_reader_fail(r, "unexpected end");
+	*ret = *r->at++;
+	return 0;
+}
+
+// LEB128 of any length; we_reader_u32 is what one calls.
+WE_MUST_USE int we_reader_u32_long(struct we_reader *r, uint32_t *ret);
+
+static inline WE_MUST_USE int we_reader_u32(struct we_reader *r, uint32_t *ret) // LEB128
+{
+	if (r->at < r->end && *r->at < 0x80) { // most indices and lengths
+		*ret = *r->at++;
+		return 0;
+	}
+	return we_reader_u32_long(r, ret);
+}
+
 WE_MUST_USE int we_reader_u64(struct we_reader *r, uint64_t *ret);     // LEB128
 WE_MUST_USE int we_reader_s32(struct we_reader *r, int32_t *ret);      // LEB128
 WE_MUST_USE int we_reader_s33(struct we_reader *r, int64_t *ret);      // LEB128

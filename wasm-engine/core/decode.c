@@ -368,11 +368,29 @@ static int read_limits(struct decoder *d, struct we_reader *r, struct we_limits 
 	return rc;
 }
 
-static int read_tabletype(struct decoder *d, struct we_reader *r, struct we_tabletype *ret)
+static int read_tabletype(struct decoder *d, struct we_reader *r, struct we_table_def *table)
 {
-	const int rc = read_reftype(d, r, &ret->elem);
+	int rc;
 
-	return rc < 0 ? rc : read_limits(d, r, &ret->limits);
+	table->at = we_reader_pos(r);
+	rc = read_reftype(d, r, &table->type.elem);
+	return rc < 0 ? rc : read_limits(d, r, &table->type.limits);
+}
+
+static int read_memtype(struct decoder *d, struct we_reader *r)
+{
+	struct we_mem_def *mem = &d->is->mems[d->is->n_mems++];
+
+	mem->at = we_reader_pos(r);
+	return read_limits(d, r, &mem->type.limits);
+}
+
+static int read_func(struct decoder *d, struct we_reader *r)
+{
+	struct we_func_def *func = &d->is->funcs[d->is->n_funcs++];
+
+	func->at = we_reader_pos(r);
+	return we_reader_u32(r, &func->type_idx);
 }
 
 static int read_globaltype(struct decoder *d, struct we_reader *r, struct we_globaltype *ret)
@@ -528,15 +546,15 @@ static int add_import(struct decoder *d, struct we_reader *r, struct we_import_d
 	switch (kind) {
 	case WE_EXTERN_FUNC:
 		import->idx = is->n_funcs;
-		rc = we_reader_u32(r, &is->funcs[is->n_funcs++].type_idx);
+		rc = read_func(d, r);
 		break;
 	case WE_EXTERN_TABLE:
 		import->idx = is->n_tables;
-		rc = read_tabletype(d, r, &is->tables[is->n_tables++].type);
+		rc = read_tabletype(d, r, &is->tables[is->n_tables++]);
 		break;
 	case WE_EXTERN_MEMORY:
 		import->idx = is->n_mems;
-		rc = read_limits(d, r, &is->mems[is->n_mems++].type.limits);
+		rc = read_memtype(d, r);
 		break;
 	case WE_EXTERN_GLOBAL:
 		import->idx = is->n_globals;
@@ -596,7 +614,7 @@ static int decode_functions(struct decoder *d, struct we_reader *r)
 	if (is->funcs == NULL)
 		return no_memory(d, r);
 	for (uint32_t i = 0; rc == 0 && i < n; i++)
-		rc = we_reader_u32(r, &is->funcs[is->n_funcs++].type_idx);
+		rc = read_func(d, r);
 	d->n_own_funcs = n;
 	return rc;
 }
@@ -629,7 +647,7 @@ static int decode_tables(struct decoder *d, struct we_reader *r)
 				rc = we_reader_fail_at(r, r->at - 1, "malformed table");
 		}
 		if (rc == 0)
-			rc = read_tabletype(d, r, &table->type);
+			rc = read_tabletype(d, r, table);
 		if (rc == 0 && table->has_init)
 			rc = scan_const(d, r, &table->init);
 	}
@@ -648,7 +666,7 @@ static int decode_memories(struct decoder *d, struct we_reader *r)
 	if (is->mems == NULL)
 		return no_memory(d, r);
 	for (uint32_t i = 0; rc == 0 && i < n; i++)
-		rc = read_limits(d, r, &is->mems[is->n_mems++].type.limits);
+		rc = read_memtype(d, r);
 	return rc;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "limits.h"
 #include "tier.h"
@@ -27,6 +28,8 @@ int we_engine_create(
 		engine->config.max_func_bytes > WE_LIMIT_FUNC_BYTES)
 		engine->config.max_func_bytes = WE_LIMIT_FUNC_BYTES;
 	engine->tier = &we_interp_tier;
+	if (getrandom(&engine->hash_seed, sizeof(engine->hash_seed), GRND_NONBLOCK) < 0)
+		engine->hash_seed = (uintptr_t)engine; // early in the machine's life
 	engine->buckets = calloc(FIRST_BUCKETS, sizeof(struct we_functype *));
 	if (engine->buckets == NULL) {
 		free(engine);
@@ -57,12 +60,14 @@ void we_engine_destroy(struct we_engine *engine)
 	free(engine);
 }
 
-// FNV-1a over the type numbers.
-static uint32_t hash_types(uint32_t hash, const we_valtype *types, uint32_t n)
+// Multiplicative hash over the type numbers, from the secret seed on.
+static uint64_t hash_types(uint64_t hash, const we_valtype *types, uint32_t n)
 {
-	hash = (hash ^ n) * 16777619u;
-	for (uint32_t i = 0; i < n; i++)
-		hash = (hash ^ types[i]) * 16777619u;
+	hash = (hash ^ n) * UINT64_C(0x9e3779b97f4a7c15);
+	for (uint32_t i = 0; i < n; i++) {
+		hash = (hash ^ types[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
 	return hash;
 }
 
@@ -148,8 +153,8 @@ int we_functype_intern(struct we_engine *engine, const we_valtype *params, uint3
 	const we_valtype *results, uint32_t n_results, const struct we_functype **ret_type,
 	struct we_error *err)
 {
-	const uint32_t hash =
-		hash_types(hash_types(2166136261u, params, n_params), results, n_results);
+	const uint32_t hash = (uint32_t)hash_types(
+		hash_types(engine->hash_seed, params, n_params), results, n_results);
 	struct we_functype *type;
 
 	pthread_mutex_lock(&engine->lock);

@@ -11,6 +11,7 @@
 struct we_engine {
 	struct we_engine_config config; // defaults filled in
 	const struct we_tier *tier;
+	uint64_t hash_seed;           // secret, so that no module can choose types that collide
 	pthread_mutex_t lock;         // of all below
 	struct we_functype **buckets; // [n_buckets], by hash
 	uint32_t n_buckets;           // a power of two

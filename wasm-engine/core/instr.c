@@ -253,13 +253,15 @@ static int read_raw16(struct we_reader *r, uint8_t *ret)
 
 static int read_immediates(struct we_reader *r, struct we_instr *ret)
 {
+	const enum we_imm imm = (enum we_imm)we_op_info[ret->op].imm;
 	int rc;
 
-	switch ((enum we_imm)we_op_info[ret->op].imm) {
-	case WE_IMM_NONE:
+	if (imm == WE_IMM_NONE)
 		return 0;
-	case WE_IMM_BLOCK:
-		return read_blocktype(r, &ret->of.block);
+	if (imm <= WE_IMM_LAST_INDEX) // most of what compilers write
+		return we_reader_u32(r, &ret->of.idx);
+	switch (imm) {
+	case WE_IMM_NONE:
 	case WE_IMM_LABEL:
 	case WE_IMM_FUNC:
 	case WE_IMM_TYPE:
@@ -270,7 +272,9 @@ static int read_immediates(struct we_reader *r, struct we_instr *ret)
 	case WE_IMM_MEMORY:
 	case WE_IMM_DATA:
 	case WE_IMM_ELEM:
-		return we_reader_u32(r, &ret->of.idx);
+		break;
+	case WE_IMM_BLOCK:
+		return read_blocktype(r, &ret->of.block);
 	case WE_IMM_LABELS:
 		return read_labels(r, ret);
 	case WE_IMM_SELECT:

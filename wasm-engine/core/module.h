@@ -55,6 +55,7 @@ struct we_local_run {
 
 // A function of the index space.
 struct we_func_def {
+	uint32_t at; // of its type index, bytes from the start of the module
 	const struct we_functype *type;
 	we_typeidx type_idx;
 	struct we_span body;             // the instructions, `end` included; empty for an import
@@ -72,12 +73,14 @@ struct we_const_expr {
 };
 
 struct we_table_def {
+	uint32_t at; // bytes from the start of the module
 	struct we_tabletype type;
 	bool has_init;
 	struct we_const_expr init;
 };
 
 struct we_mem_def {
+	uint32_t at; // bytes from the start of the module
 	struct we_memtype type;
 };
 

@@ -20,21 +20,24 @@ enum we_op {
 // What follows the opcode; instr.h says how each is represented.
 enum we_imm {
 	WE_IMM_NONE,
-	WE_IMM_BLOCK,       // block type
-	WE_IMM_LABEL,       // label
-	WE_IMM_LABELS,      // list of labels, default label
-	WE_IMM_FUNC,        // function
-	WE_IMM_TYPE,        // type
-	WE_IMM_TYPE_TABLE,  // type, table
-	WE_IMM_TAG,         // tag
-	WE_IMM_SELECT,      // list of value types
-	WE_IMM_TRY_TABLE,   // block type, list of catch clauses
-	WE_IMM_LOCAL,       // local
-	WE_IMM_GLOBAL,      // global
-	WE_IMM_TABLE,       // table
-	WE_IMM_MEMORY,      // memory
-	WE_IMM_MEMARG,      // alignment, memory, offset
-	WE_IMM_MEMARG_LANE, // the same, lane
+	WE_IMM_LABEL,                    // label
+	WE_IMM_FUNC,                     // function
+	WE_IMM_TYPE,                     // type
+	WE_IMM_TAG,                      // tag
+	WE_IMM_LOCAL,                    // local
+	WE_IMM_GLOBAL,                   // global
+	WE_IMM_TABLE,                    // table
+	WE_IMM_MEMORY,                   // memory
+	WE_IMM_DATA,                     // data segment
+	WE_IMM_ELEM,                     // element segment
+	WE_IMM_LAST_INDEX = WE_IMM_ELEM, // those above, after NONE, are one u32
+	WE_IMM_BLOCK,                    // block type
+	WE_IMM_LABELS,                   // list of labels, default label
+	WE_IMM_TYPE_TABLE,               // type, table
+	WE_IMM_SELECT,                   // list of value types
+	WE_IMM_TRY_TABLE,                // block type, list of catch clauses
+	WE_IMM_MEMARG,                   // alignment, memory, offset
+	WE_IMM_MEMARG_LANE,              // the same, lane
 	WE_IMM_I32,
 	WE_IMM_I64,
 	WE_IMM_F32,
@@ -43,8 +46,6 @@ enum we_imm {
 	WE_IMM_SHUFFLE,     // 16 lanes of 32
 	WE_IMM_LANE,        // lane
 	WE_IMM_HEAPTYPE,    // heap type
-	WE_IMM_DATA,        // data segment
-	WE_IMM_ELEM,        // element segment
 	WE_IMM_DATA_MEM,    // data segment, memory
 	WE_IMM_ELEM_TABLE,  // element segment, table
 	WE_IMM_MEM_MEM,     // memory written, memory read

@@ -45,15 +45,18 @@ static int check_types(struct validator *v)
 	return 0;
 }
 
-static int check_limits(const struct validator *v, const struct we_limits *limits, uint64_t bound,
-	const char *message)
+static int check_limits(const struct validator *v, uint32_t at, const struct we_limits *limits,
+	uint64_t bound, const char *message)
 {
-	if (limits->min > bound || (limits->has_max && limits->max > bound))
-		return we_error_set(v->err, WE_E_INVALID, v->module->file_offset, "%s", message);
-	if (limits->has_max && limits->min > limits->max)
-		return we_error_set(v->err, WE_E_INVALID, v->module->file_offset,
+	const uint64_t max = limits->has_max ? limits->max : limits->min;
+
+	if (limits->min > bound || max > bound)
+		return we_error_set(v->err, WE_E_INVALID, file_at(v, at), "%s: found %llu", message,
+			(unsigned long long)(limits->min > max ? limits->min : max));
+	if (limits->min > max)
+		return we_error_set(v->err, WE_E_INVALID, file_at(v, at),
 			"size minimum must not be greater than maximum: %llu and %llu",
-			(unsigned long long)limits->min, (unsigned long long)limits->max);
+			(unsigned long long)limits->min, (unsigned long long)max);
 	return 0;
 }
 
@@ -64,11 +67,11 @@ static int check_functypes(struct validator *v)
 		const uint32_t n_declared = func->n_locals;
 
 		if (func->type_idx >= v->is->n_types)
-			return unknown(v, func->body.at, "type", func->type_idx, v->is->n_types);
+			return unknown(v, func->at, "type", func->type_idx, v->is->n_types);
 		func->type = v->is->types[func->type_idx].func;
 		func->n_locals = n_declared + func->type->n_params;
 		if (func->n_locals > WE_LIMIT_LOCALS)
-			return we_error_set(v->err, WE_E_INVALID, file_at(v, func->body.at),
+			return we_error_set(v->err, WE_E_INVALID, file_at(v, func->at),
 				"more than the implementation limit of %u locals", WE_LIMIT_LOCALS);
 	}
 	return 0;
@@ -79,8 +82,8 @@ static int check_tabletypes(struct validator *v)
 	int rc = 0;
 
 	for (we_tableidx i = 0; rc == 0 && i < v->is->n_tables; i++)
-		rc = check_limits(v, &v->is->tables[i].type.limits, WE_TABLE32_MAX,
-			"table size must be at most 2^32-1");
+		rc = check_limits(v, v->is->tables[i].at, &v->is->tables[i].type.limits,
+			WE_TABLE32_MAX, "table size must be at most 2^32-1");
 	return rc;
 }
 
@@ -89,8 +92,8 @@ static int check_memtypes(struct validator *v)
 	int rc = 0;
 
 	for (we_memidx i = 0; rc == 0 && i < v->is->n_mems; i++)
-		rc = check_limits(v, &v->is->mems[i].type.limits, WE_MEMORY32_MAX_PAGES,
-			"memory size must be at most 65536 pages (4 GiB)");
+		rc = check_limits(v, v->is->mems[i].at, &v->is->mems[i].type.limits,
+			WE_MEMORY32_MAX_PAGES, "memory size must be at most 65536 pages (4 GiB)");
 	return rc;
 }
 

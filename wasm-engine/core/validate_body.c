@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h> // snprintf
+#include <string.h>
 
 #include "instr.h"
 #include "limits.h"
@@ -76,27 +77,33 @@ static struct ctrl_frame *frame_at(const struct checker *c, uint32_t depth)
 
 // ---- the two stacks -----------------------------------------------------------------------------
 
-static int push_val(struct checker *c, we_valtype type)
+static uint32_t count_slots(const we_valtype *types, uint32_t n)
 {
-	we_valtype *val = we_vec_add(c->vals, sizeof(*val));
+	uint32_t n_slots = 0;
 
-	if (val == NULL)
+	for (uint32_t i = 0; i < n; i++)
+		n_slots += we_valtype_n_slots(types[i]);
+	return n_slots;
+}
+
+static int push_vals(struct checker *c, const we_valtype *types, uint32_t n)
+{
+	if (n == 0)
+		return 0;
+	if (c->vals->cap - c->vals->len < n && we_vec_reserve(c->vals, n, sizeof(*types)) < 0)
 		return no_memory(c);
-	*val = type;
-	c->n_slots += we_valtype_n_slots(type);
+	memcpy((we_valtype *)c->vals->data + c->vals->len, types, n * sizeof(*types));
+	c->vals->len += n;
+	c->n_slots += count_slots(types, n);
 	if (c->n_slots > WE_LIMIT_FRAME_SLOTS)
 		return invalid(c, "more than the implementation limit of %u operands",
 			WE_LIMIT_FRAME_SLOTS);
 	return 0;
 }
 
-static int push_vals(struct checker *c, const we_valtype *types, uint32_t n)
+static int push_val(struct checker *c, we_valtype type)
 {
-	int rc = 0;
-
-	for (uint32_t i = 0; rc == 0 && i < n; i++)
-		rc = push_val(c, types[i]);
-	return rc;
+	return push_vals(c, &type, 1);
 }
 
 // Pop whatever is there. expected is for the message.
@@ -133,9 +140,21 @@ static int pop_val(struct checker *c, we_valtype expected)
 	return 0;
 }
 
+// Exactly the types that are there, as nearly always, go at once: a block may have a thousand results, and a body a
+// million branches to it.
 static int pop_vals(struct checker *c, const we_valtype *types, uint32_t n)
 {
+	const we_valtype *vals = c->vals->data;
 	int rc = 0;
+
+	if (n == 0)
+		return 0;
+	if (c->vals->len - frame_at(c, 0)->height >= n &&
+		memcmp(vals + (c->vals->len - n), types, n * sizeof(*types)) == 0) {
+		c->vals->len -= n;
+		c->n_slots -= count_slots(types, n);
+		return 0;
+	}
 
 	while (rc == 0 && n-- > 0)
 		rc = pop_val(c, types[n]);
