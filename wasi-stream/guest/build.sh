@@ -5,8 +5,9 @@
 set -eu
 cd "$(dirname "$0")"
 root=../..
-core=$(mktemp)
-trap 'rm -f "$core"' EXIT
+folder=$(mktemp -d)
+core=$folder/core.wasm # a name of its own would stand in the bytes
+trap 'rm -r "$folder"' EXIT
 
 # compile SOURCE FLAG...: SOURCE -> $core
 compile() {

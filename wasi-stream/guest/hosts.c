@@ -2,22 +2,11 @@
 // A filter that calls the function of the host that the first packet's mark asks for, and answers in that packet's
 // mark and scratch. For ../host/host_component_test.c; build.sh makes hosts.wasm and hosts_new.wasm.
 
+#include "hosts.h"
+
 #include "weir_abi.h"
 #include "weir_slot.h"
 #include "weir_world.h"
-
-enum ask {
-	ASK_NOW = 1,
-	ASK_RESOLUTION,
-	ASK_U64,
-	ASK_BYTES,
-	ASK_LOG,
-	ASK_GET,
-	ASK_GET_ALL,
-	ASK_WAIT_FOR,        // the packets come back when the wait is over
-	ASK_WAIT_UNTIL,      // the same
-	ASK_WAIT_UNTIL_PAST, // the mark is the answer of the call
-};
 
 struct list {
 	const void *ptr;

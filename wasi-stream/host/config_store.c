@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// config_store: the answers of wasi:config/store, made ready beforehand.
 #include "config_store.h"
 
 #include "reader.h"

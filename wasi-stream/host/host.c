@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// host: host.def as tables: the linker of all filters, the states of one.
 #include "host.h"
 
 #include <stdio.h> // snprintf

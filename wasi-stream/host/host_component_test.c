@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tests of the host's interfaces through the canonical ABI: ../guest/hosts.c calls what a packet's mark asks for. Twice:
 // as `weir wrap` made it, and as wasm-tools did, whose imports name their types.
+#include "../guest/hosts.h"
 #include "ws.h"
 
 #include <setjmp.h>
@@ -12,19 +13,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-enum ask { // as in ../guest/hosts.c
-	ASK_NOW = 1,
-	ASK_RESOLUTION,
-	ASK_U64,
-	ASK_BYTES,
-	ASK_LOG,
-	ASK_GET,
-	ASK_GET_ALL,
-	ASK_WAIT_FOR,
-	ASK_WAIT_UNTIL,
-	ASK_WAIT_UNTIL_PAST,
-};
 
 static struct we_engine *engine;
 static struct ws_program *program;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// logging: lines from a guest, bounded, on their way to the owner.
 #include "logging.h"
 
 #include <stdio.h> // snprintf

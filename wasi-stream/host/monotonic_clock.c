@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// monotonic_clock: the time, and a heap of waits that the poll loop fires.
 #include "monotonic_clock.h"
 
 #include <assert.h>

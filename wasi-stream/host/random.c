@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// random: ChaCha20 with a key that each block replaces.
 #include "random.h"
 
 #include <string.h>

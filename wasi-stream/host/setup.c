@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// setup: configure, and the shape that comes of it.
 #include "setup.h"
 
 #include "../packet/slot.h"

@@ -175,10 +175,12 @@ struct ws_filter_ops {
 
 struct ws_filter;
 
+// What is lent stays lent in every state but READY until ws_filter_reclaim: an ended filter may have died with
+// packets in its hands. An ended one may want one more run for its status.
 enum ws_filter_state {
-	WS_FILTER_READY, // takes offers
-	WS_FILTER_ENDED, // process ended by itself: its output stream is closed; status known or on its way
-	WS_FILTER_STOPPED, // after ws_filter_stop, drained
+	WS_FILTER_READY,   // takes offers; after ws_filter_stop it only drains
+	WS_FILTER_ENDED,   // process ended by itself: its output is closed, or its status has come
+	WS_FILTER_STOPPED, // the same, after ws_filter_stop
 	WS_FILTER_FAULTED, // a failure was returned; the error says which
 };
 

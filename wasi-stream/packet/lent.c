@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// lent: the table of what a filter has. Data path 3/7 and 5/7.
 #include "lent.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// program: loading a filter component, and refusing what it exports or imports wrongly.
 #include "program.h"
 
 #include "../host/host.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// sink: bytes that a guest writes -> checked verdicts. Data path 5/7.
+// Spec: ARCHITECTURE.md section 4
 #include "sink.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// source: packets -> slots in guest memory or in the ring. Data path 3/7.
+// Spec: ARCHITECTURE.md section 4
 #include "source.h"
 
 #include <stdlib.h>
