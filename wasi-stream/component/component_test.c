@@ -239,6 +239,21 @@ struct small {
 };
 #define SECTIONS(text) text, sizeof(text) - 1
 
+static void check_small(const struct small *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint8_t binary[100];
+		struct we_error err;
+		int rc;
+
+		memcpy(binary, preamble, sizeof(preamble));
+		memcpy(binary + sizeof(preamble), cases[i].sections, cases[i].len);
+		rc = create(binary, sizeof(preamble) + cases[i].len, &err);
+		if (rc != cases[i].rc || (rc < 0 && strstr(err.msg, cases[i].msg) == NULL))
+			fail_msg("case %zu: %d: %s", i, rc, err.msg);
+	}
+}
+
 static void small_components_get_their_class_and_message(void **state)
 {
 	static const struct small cases[] = {
@@ -283,17 +298,127 @@ static void small_components_get_their_class_and_message(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint8_t binary[100];
-		struct we_error err;
-		int rc;
+	check_small(cases, sizeof(cases) / sizeof(cases[0]));
+}
 
-		memcpy(binary, preamble, sizeof(preamble));
-		memcpy(binary + sizeof(preamble), cases[i].sections, cases[i].len);
-		rc = create(binary, sizeof(preamble) + cases[i].len, &err);
-		if (rc != cases[i].rc || (rc < 0 && strstr(err.msg, cases[i].msg) == NULL))
-			fail_msg("case %zu: %d: %s", i, rc, err.msg);
-	}
+// Each from the text above it, by `wasm-tools parse` and `wasm-tools strip --all`.
+static void composed_components_get_their_class_and_message(void **state)
+{
+	static const struct small cases[] = {
+		// (component (import "f" (func $f (param "a" string))) (core func (canon lower (func
+		// $f))))
+		{SECTIONS("\x07\x08\x01\x40\x01\x01\x61\x73\x01\x00\x0a\x06\x01\x00\x01\x66\x01\x00"
+			  "\x08\x05\x01\x01"
+			  "\x00\x00\x00"),
+			WE_E_INVALID, "`memory` is required"},
+		// (component (core module $m (memory (export "m") 1)) (core instance $i (instantiate
+		// $m)) (alias core export $i "m" (core memory $mem)) (import "f" (func $f (result
+		// string))) (core func (canon lower (func $f) (memory $mem))))
+		{SECTIONS("\x01\x14\x00\x61\x73\x6d\x01\x00\x00\x00\x05\x03\x01\x00\x01\x07\x05\x01"
+			  "\x01\x6d\x02\x00"
+			  "\x02\x04\x01\x00\x00\x00\x06\x07\x01\x00\x02\x01\x00\x01\x6d\x07\x05\x01"
+			  "\x40\x00\x00\x73"
+			  "\x0a\x06\x01\x00\x01\x66\x01\x00\x08\x07\x01\x01\x00\x00\x01\x03\x00"),
+			WE_E_INVALID, "`realloc` is required"},
+		// (component (core module $m (func (export "f"))) (core instance $i (instantiate $m))
+		// (alias core export $i "f" (core func $f)) (func (param "a" u32) (canon lift (core
+		// func $f))))
+		{SECTIONS("\x01\x1f\x00\x61\x73\x6d\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02"
+			  "\x01\x00\x07\x05"
+			  "\x01\x01\x66\x00\x00\x0a\x04\x01\x02\x00\x0b\x02\x04\x01\x00\x00\x00\x06"
+			  "\x07\x01\x00\x00"
+			  "\x01\x00\x01\x66\x07\x08\x01\x40\x01\x01\x61\x79\x01\x00\x08\x06\x01\x00"
+			  "\x00\x00\x00\x00"),
+			WE_E_INVALID, "expected (func (param i32)"},
+		// (component (import "f" (func $f)) (core func (canon lower (func $f) async)))
+		{SECTIONS("\x07\x05\x01\x40\x00\x01\x00\x0a\x06\x01\x00\x01\x66\x01\x00\x08\x06\x01"
+			  "\x01\x00\x00\x01"
+			  "\x06"),
+			WE_E_INVALID, "requires an async function type"},
+		// (component (type $s (stream u8)) (core func (canon stream.read $s async)))
+		{SECTIONS("\x07\x04\x01\x66\x01\x7d\x08\x05\x01\x0f\x00\x01\x06"), WE_E_INVALID,
+			"`memory` is required"},
+		// (component (component $c (import "a" (func))) (instance (instantiate $c)))
+		{SECTIONS("\x04\x17\x00\x61\x73\x6d\x0d\x00\x01\x00\x07\x05\x01\x40\x00\x01\x00\x0a"
+			  "\x06\x01\x00\x01"
+			  "\x61\x01\x00\x05\x04\x01\x00\x00\x00"),
+			WE_E_INVALID, "missing import named `a`"},
+		// (component (import "f" (func $f (param "a" string))) (component $c (import "a" (func
+		// (param "a" u32)))) (instance (instantiate $c (with "a" (func $f)))))
+		{SECTIONS("\x07\x08\x01\x40\x01\x01\x61\x73\x01\x00\x0a\x06\x01\x00\x01\x66\x01\x00"
+			  "\x04\x1a\x00\x61"
+			  "\x73\x6d\x0d\x00\x01\x00\x07\x08\x01\x40\x01\x01\x61\x79\x01\x00\x0a\x06"
+			  "\x01\x00\x01\x61"
+			  "\x01\x00\x05\x08\x01\x00\x00\x01\x01\x61\x01\x00"),
+			WE_E_INVALID, "import `a`: expected func(a: u32), found func(a: string)"},
+		// (component (type $r (record (field "x" u8))) (import "f" (func (result $r))))
+		{SECTIONS("\x07\x0a\x02\x72\x01\x01\x78\x7d\x40\x00\x00\x00\x0a\x06\x01\x00\x01\x66"
+			  "\x01\x01"),
+			WE_E_INVALID, "mentions a type without a name"},
+		// (component (instance $i) (export "a" (instance $i)) (export "A" (instance $i)))
+		{SECTIONS("\x05\x03\x01\x01\x00\x0b\x0d\x02\x00\x01\x61\x05\x00\x00\x00\x01\x41\x05"
+			  "\x00\x00"),
+			WE_E_INVALID, "`A` conflicts with previous name `a`"},
+		// (component (core module $m (import "a" "b" (func))) (core instance (instantiate $m)))
+		{SECTIONS("\x01\x17\x00\x61\x73\x6d\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x02\x07"
+			  "\x01\x01\x61\x01"
+			  "\x62\x00\x00\x02\x04\x01\x00\x00\x00"),
+			WE_E_INVALID, "argument named `a`"},
+		// (component (core module $m) (core instance $i (instantiate $m)) (alias core export $i
+		// "f" (core func)))
+		{SECTIONS("\x01\x08\x00\x61\x73\x6d\x01\x00\x00\x00\x02\x04\x01\x00\x00\x00\x06\x07"
+			  "\x01\x00\x00\x01"
+			  "\x00\x01\x66"),
+			WE_E_INVALID, "has no export named `f`"},
+		// (component (type $R (resource (rep i32))) (import "b" (type (eq $R))))
+		{SECTIONS("\x07\x04\x01\x3f\x7f\x00\x0a\x07\x01\x00\x01\x62\x03\x00\x00"),
+			WE_E_INVALID, "local resource type found in imports"},
+		// (component (type $R (resource (rep i32))) (type (func (result (borrow $R)))))
+		{SECTIONS("\x07\x0a\x03\x3f\x7f\x00\x68\x00\x40\x00\x00\x01"), WE_E_INVALID,
+			"cannot contain a `borrow`"},
+		// (component (core type (module (import "" "" (memory 70000)))))
+		{SECTIONS("\x03\x0b\x01\x50\x01\x00\x00\x00\x02\x00\xf0\xa2\x04"), WE_E_INVALID,
+			"core type: "},
+		// (component (type $i (instance (export "r" (type (sub resource))))) (import "a"
+		// (instance $a (type $i))) (import "b" (instance $b (type $i))) (alias export $a "r"
+		// (type $ra)) (alias export $b "r" (type $rb)) (component $c (import "x" (type $x (sub
+		// resource))) (import "y" (type (eq $x)))) (instance (instantiate $c (with "x" (type
+		// $ra)) (with "y" (type $rb)))))
+		{SECTIONS("\x07\x09\x01\x42\x01\x04\x00\x01\x72\x03\x01\x0a\x0b\x02\x00\x01\x61\x05"
+			  "\x00\x00\x01\x62"
+			  "\x05\x00\x06\x0b\x02\x03\x00\x00\x01\x72\x03\x00\x01\x01\x72\x04\x16\x00"
+			  "\x61\x73\x6d\x0d"
+			  "\x00\x01\x00\x0a\x0c\x02\x00\x01\x78\x03\x01\x00\x01\x79\x03\x00\x00\x05"
+			  "\x0c\x01\x00\x00"
+			  "\x02\x01\x78\x03\x01\x01\x79\x03\x02"),
+			WE_E_INVALID, "resource types are not the same"},
+		// (component (import "f" (func $f)) (component $c (import "g" (func $g)) (export "h"
+		// (func $g))) (instance $i (instantiate $c (with "g" (func $f)))) (alias export $i "h"
+		// (func $h)) (export "k" (func $h)))
+		{SECTIONS("\x07\x05\x01\x40\x00\x01\x00\x0a\x06\x01\x00\x01\x66\x01\x00\x04\x20\x00"
+			  "\x61\x73\x6d\x0d"
+			  "\x00\x01\x00\x07\x05\x01\x40\x00\x01\x00\x0a\x06\x01\x00\x01\x67\x01\x00"
+			  "\x0b\x07\x01\x00"
+			  "\x01\x68\x01\x00\x00\x05\x08\x01\x00\x00\x01\x01\x67\x01\x00\x06\x06\x01"
+			  "\x01\x00\x00\x01"
+			  "\x68\x0b\x07\x01\x00\x01\x6b\x01\x01\x00"),
+			0, ""},
+	};
+
+	(void)state;
+	check_small(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void names_in_messages_carry_no_control_bytes(void **state)
+{
+	static const struct small hostile[] = {
+		{SECTIONS("\x07\x03\x01\x42\x00\x0a\x08\x01\x00\x03"
+			  "\x1b[m\x05\x00"),
+			WE_E_INVALID, "`?[m`"},
+	};
+
+	(void)state;
+	check_small(hostile, 1);
 }
 
 static void feature_left_to_instantiation_is_named(void **state)
@@ -388,6 +513,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(damaged_component_never_crashes),
 		cmocka_unit_test(creation_without_memory_fails_cleanly),
 		cmocka_unit_test(small_components_get_their_class_and_message),
+		cmocka_unit_test(composed_components_get_their_class_and_message),
+		cmocka_unit_test(names_in_messages_carry_no_control_bytes),
 		cmocka_unit_test(feature_left_to_instantiation_is_named),
 		cmocka_unit_test(core_module_is_told_from_a_component),
 		cmocka_unit_test(nesting_beyond_the_limit_is_refused),

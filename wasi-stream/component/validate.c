@@ -18,6 +18,9 @@ int cm_invalid(const struct cm_validator *v, uint64_t offset, const char *fmt, .
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
+	for (char *c = msg; *c != '\0'; c++) // names may hold anything: nothing reaches a terminal
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
 	return we_error_set(v->err, WE_E_INVALID, offset, "%s", msg);
 }
 
