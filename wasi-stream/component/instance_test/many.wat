@@ -1,0 +1,18 @@
+;; Fifteen components, each of which instantiates the one before it twice: 2^15 instances.
+(component
+  (component $A0)
+  (component $A1 (alias outer 1 $A0 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A2 (alias outer 1 $A1 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A3 (alias outer 1 $A2 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A4 (alias outer 1 $A3 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A5 (alias outer 1 $A4 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A6 (alias outer 1 $A5 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A7 (alias outer 1 $A6 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A8 (alias outer 1 $A7 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A9 (alias outer 1 $A8 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A10 (alias outer 1 $A9 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A11 (alias outer 1 $A10 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A12 (alias outer 1 $A11 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A13 (alias outer 1 $A12 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (component $A14 (alias outer 1 $A13 (component $B)) (instance (instantiate $B)) (instance (instantiate $B)))
+  (instance (instantiate $A14)))
