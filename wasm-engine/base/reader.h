@@ -51,8 +51,13 @@ int we_reader_fail_at(const struct we_reader *r, const uint8_t *at, const char *
 
 static inline WE_MUST_USE int we_reader_u8(struct we_reader *r, uint8_t *ret)
 {
-	if (r->at == r->end)
-		return we_reader_fail(r, "unexpected end");
+	if (r->at == r->end) {
+		const int rc = we_reader_fail(r, "unexpected end");
+
+		if (rc >= 0) // gcc cannot see that a failure is negative
+			__builtin_unreachable();
+		return rc;
+	}
 	*ret = *r->at++;
 	return 0;
 }

@@ -533,7 +533,7 @@ static int add_import(struct decoder *d, struct we_reader *r, struct we_import_d
 {
 	struct we_module_spaces *is = d->is;
 	const uint8_t *at;
-	uint8_t kind;
+	uint8_t kind = 0;
 	int rc = we_reader_name(r, &import->module);
 
 	if (rc == 0)
