@@ -293,9 +293,10 @@ static struct cm_name canonical(struct cm_name name)
 	return label;
 }
 
-static uint32_t hash_of(struct cm_name name)
+// FNV-1a, begun with where the set lies: nobody can prepare names that collide.
+static uint32_t hash_of(const struct cm_name_set *set, struct cm_name name)
 {
-	uint32_t hash = 2166136261;
+	uint32_t hash = 2166136261 ^ (uint32_t)((uintptr_t)set >> 4);
 
 	for (uint32_t i = 0; i < name.len; i++)
 		hash = (hash ^ (uint8_t)to_lower(name.text[i])) * 16777619;
@@ -328,7 +329,7 @@ static int set_grow(struct cm_name_set *set, bool is_exact)
 	if (slots == NULL)
 		return WE_E_NOMEM;
 	for (uint32_t i = 0; i < set->names.len; i++) {
-		uint32_t at = hash_of(is_exact ? names[i] : canonical(names[i])) & (cap - 1);
+		uint32_t at = hash_of(set, is_exact ? names[i] : canonical(names[i])) & (cap - 1);
 
 		while (slots[at] != 0)
 			at = (at + 1) & (cap - 1);
@@ -350,7 +351,7 @@ static int set_add(
 	if (set->names.len >= set->cap / 2 && set_grow(set, is_exact) < 0)
 		return WE_E_NOMEM;
 	names = set->names.data;
-	for (at = hash_of(key) & (set->cap - 1); set->slots[at] != 0;
+	for (at = hash_of(set, key) & (set->cap - 1); set->slots[at] != 0;
 		at = (at + 1) & (set->cap - 1)) {
 		const struct cm_name earlier = names[set->slots[at] - 1];
 
@@ -383,7 +384,7 @@ bool cm_name_set_has_exact(const struct cm_name_set *set, struct cm_name name)
 
 	if (set->cap == 0)
 		return false;
-	for (uint32_t at = hash_of(name) & (set->cap - 1); set->slots[at] != 0;
+	for (uint32_t at = hash_of(set, name) & (set->cap - 1); set->slots[at] != 0;
 		at = (at + 1) & (set->cap - 1))
 		if (equal(names[set->slots[at] - 1], name, true))
 			return true;

@@ -32,7 +32,7 @@ bool cm_name_is_semver(struct cm_name version);
 // Parse. Returns: 0; 1 when it is no name, with the reason in why, cut to cap bytes.
 int cm_name_parse(struct cm_name name, struct cm_externname *ret_name, char *why, size_t cap);
 
-// A set of names that are strongly unique. All zeros is an empty set.
+// A set of names that are strongly unique. All zeros is an empty set; it must not be moved.
 struct cm_name_set {
 	struct we_vec names; // struct cm_name, as they came
 	uint32_t *slots;     // [cap]: index into names + 1, or 0

@@ -428,7 +428,7 @@ static int check_copy(struct cm_validator *v, const struct cm_scope *scope,
 	if (rc < 0)
 		return rc;
 	if (!item->of.canon.opts.is_async)
-		cm_use(v, CM_FEATURE_SYNC_COPY, item->offset);
+		cm_use(v, CM_FEATURE_MORE_ASYNC, item->offset);
 	return check_needs(v, item,
 		(struct needs){
 			.memory = b->type->elem != NULL,
@@ -505,7 +505,7 @@ CHECK(ASYNC)
 	(void)scope;
 	(void)b;
 	if (item->of.canon.is_async)
-		cm_use(v, CM_FEATURE_SYNC_COPY, item->offset);
+		cm_use(v, CM_FEATURE_MORE_ASYNC, item->offset);
 	return 0;
 }
 
