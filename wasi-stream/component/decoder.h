@@ -5,10 +5,9 @@
 // Owns: nothing. Thread: one.
 #pragma once
 
+#include "arena.h"
 #include "reader.h"
 #include "syntax.h"
-
-#include "arena.h"
 
 struct decoder {
 	struct we_arena *arena;
