@@ -11,11 +11,12 @@ WEIR_EXPORT(WEIR_PROCESS) uint32_t process(uint32_t rx)
 WEIR_EXPORT(WEIR_CALLBACK)
 uint32_t callback(uint32_t event, uint32_t waitable, uint32_t copied)
 {
+	(void)event;
 	(void)waitable;
-	if (event == WEIR_EVENT_STREAM_READ) {
-		for (uint32_t i = 0; i < copied >> 4; i++)
-			weir_tx_write(raw.tx, raw.buf + i, 1);
-		weir_rx_read(raw.rx, raw.buf, sizeof(raw.buf));
-	}
+	for (uint32_t i = 0; i < copied >> 4; i++)
+		weir_tx_write(raw.tx, raw.buf + i, 1);
+	if ((copied & 15) != 0)
+		return raw_end();
+	weir_rx_read(raw.rx, raw.buf, sizeof(raw.buf));
 	return raw_wait();
 }

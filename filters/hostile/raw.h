@@ -59,3 +59,16 @@ static inline void raw_pass(uint32_t copied)
 	weir_tx_write(raw.tx, raw.buf, copied >> 4);
 	weir_rx_read(raw.rx, raw.buf, sizeof(raw.buf));
 }
+
+// The input has ended: end well.
+static inline uint32_t raw_end(void)
+{
+	static const struct weir_status_value ok;
+
+	weir_rx_drop(raw.rx);
+	weir_tx_drop(raw.tx);
+	weir_status_write(raw.status, &ok);
+	weir_status_drop(raw.status);
+	weir_set_drop(raw.set);
+	return WEIR_CALLBACK_EXIT;
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Posts its read over the packets that it gives back in the same moment.
+// Posts its next read over the packets that it has yet to give back, and gives back what is there then.
 
 #include "raw.h"
 
@@ -11,10 +11,11 @@ WEIR_EXPORT(WEIR_PROCESS) uint32_t process(uint32_t rx)
 WEIR_EXPORT(WEIR_CALLBACK)
 uint32_t callback(uint32_t event, uint32_t waitable, uint32_t copied)
 {
+	(void)event;
 	(void)waitable;
-	if (event == WEIR_EVENT_STREAM_READ) {
-		weir_rx_read(raw.rx, raw.buf, sizeof(raw.buf));
-		weir_tx_write(raw.tx, raw.buf, copied >> 4);
-	}
+	if ((copied & 15) != 0)
+		return raw_end();
+	weir_rx_read(raw.rx, raw.buf, sizeof(raw.buf));
+	weir_tx_write(raw.tx, raw.buf, copied >> 4);
 	return raw_wait();
 }
