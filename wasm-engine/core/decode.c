@@ -6,7 +6,7 @@
 // Spec: core "Modules" (binary format).
 #include "decode.h"
 
-#include <stdlib.h>
+#include <stdio.h> // snprintf
 #include <string.h>
 
 #include "engine.h"
@@ -373,8 +373,12 @@ static int read_tabletype(struct decoder *d, struct we_reader *r, struct we_tabl
 	int rc;
 
 	table->at = we_reader_pos(r);
-	rc = read_reftype(d, r, &table->type.elem);
-	return rc < 0 ? rc : read_limits(d, r, &table->type.limits);
+	rc = we_reftype_read(r, &table->type.elem);
+	if (rc < 0)
+		return rc;
+	if (table->type.elem != WE_T_FUNCREF) // which tables always could hold
+		note_valtype(d, table->type.elem, table->at);
+	return read_limits(d, r, &table->type.limits);
 }
 
 static int read_memtype(struct decoder *d, struct we_reader *r)
@@ -907,7 +911,7 @@ static int decode_code(struct decoder *d, struct we_reader *r)
 		const we_funcidx idx = is->n_imported_funcs + i;
 
 		rc = read_code(d, r, &is->funcs[idx]);
-		if (rc < 0 && d->err != NULL)
+		if (rc < 0)
 			d->err->func = idx;
 	}
 	d->has_code = true;
@@ -1042,6 +1046,14 @@ static int decode_header(struct we_reader *r)
 	return 0;
 }
 
+// Say in the message where it happened.
+static void name_section(struct we_error *err, enum section id)
+{
+	const size_t len = strlen(err->msg);
+
+	snprintf(err->msg + len, sizeof(err->msg) - len, ", in the %s section", section_name[id]);
+}
+
 static int decode_sections(struct decoder *d, struct we_reader *r)
 {
 	unsigned last = 0; // place of the last section that was not custom
@@ -1071,8 +1083,10 @@ static int decode_sections(struct decoder *d, struct we_reader *r)
 			last = section_order[id];
 		}
 		rc = decode_section(d, (enum section)id, &section);
-		if (rc < 0)
+		if (rc < 0) {
+			name_section(d->err, (enum section)id);
 			return rc;
+		}
 		if (!we_reader_at_end(&section))
 			return we_reader_fail(&section,
 				"section size mismatch: %zu bytes left in the %s section",
@@ -1109,11 +1123,14 @@ int we_module_decode(struct we_module *module, struct we_error *ret_refusal, str
 
 	we_reader_init(&r, module->bytes, module->file_offset, err);
 	ret_refusal->rc = 0;
+	module->features = UINT64_C(1) << WE_FEATURE_MVP;
 	rc = decode_header(&r);
 	if (rc == 0)
 		rc = decode_sections(&d, &r);
 	if (rc == 0)
 		rc = check_whole(&d, &r);
+	if (rc == 0 && module->is.n_tables > 1)
+		note_feature(&d, WE_FEATURE_REF_TYPES, 0, "tables");
 	if (rc == 0 && module->is.n_mems > 1)
 		note_feature(&d, WE_FEATURE_MULTI_MEMORY, 0, "memories");
 	if (rc == 0 && d.customs.len > 0) {

@@ -11,6 +11,7 @@
 // Fill in the module from module->bytes; engine, file_offset and bytes are set before.
 // Where the module uses a feature that is not built, *ret_refusal says so (rc 0: it uses none): the validator's
 // first answer, so that a module that is also malformed is called malformed.
+// err: not NULL.
 // Returns: 0; MALFORMED; INVALID beyond an implementation limit; NOMEM.
 WE_MUST_USE int we_module_decode(
 	struct we_module *module, struct we_error *ret_refusal, struct we_error *err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tests of we_module: what a module shows, and what it is refused for.
 #include "engine.h"
+#include "feature.h"
 #include "limits.h"
 #include "type.h"
 
@@ -82,6 +83,7 @@ static void module_shows_imports_exports_and_custom_sections(void **state)
 	assert_int_equal(we_module_custom(module, "note", 1, &payload), 0);
 	assert_true(bytes_are(payload, "two"));
 	assert_int_equal(we_module_custom(module, "note", 2, &payload), 1);
+	assert_int_equal(we_module_features(module), UINT64_C(1) << WE_FEATURE_MVP);
 	we_module_unref(module);
 }
 
@@ -258,7 +260,7 @@ static void too_many_locals_are_refused(void **state)
 	we_module_unref(module);
 	assert_int_equal(load_body(over, sizeof(over), &module), WE_E_INVALID);
 	assert_int_equal(load_body(wraps, sizeof(wraps), &module), WE_E_MALFORMED);
-	assert_string_equal(err.msg, "too many locals");
+	assert_string_equal(err.msg, "too many locals, in the code section");
 	assert_int_equal(err.func, 0);
 }
 

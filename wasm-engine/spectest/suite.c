@@ -79,8 +79,8 @@ static int run_path(struct run *run, const char *given)
 static int usage(const struct spec_suite *suite)
 {
 	fprintf(stderr,
-		"usage: %s [--tier interp] [--skip LIST] [--conformance DIR] [FILE.json | "
-		"FOLDER]...\n",
+		"usage: %s [--tier interp] [--deterministic] [--skip LIST] [--conformance DIR]\n"
+		"       [FILE.json | FOLDER]...\n",
 		suite->program);
 	return WRONG_USE;
 }
@@ -103,37 +103,64 @@ static int run_paths(struct run *run, const char *const *paths, int n)
 	return rc < 0 || run->totals.n_failed > 0 ? GUEST_AT_FAULT : DONE;
 }
 
+struct options {
+	struct we_engine_config config;
+	const char *skip_path;   // or NULL
+	const char *conformance; // or NULL
+	int first;               // of the paths in argv
+};
+
+// Returns: 0, or -1 on wrong use.
+static int parse_options(struct options *ret, int argc, char **argv)
+{
+	int i = 1;
+
+	for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+		const char *flag = argv[i];
+		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (strcmp(flag, "--deterministic") == 0) {
+			ret->config.deterministic = true;
+			continue;
+		}
+		if (value == NULL)
+			return -1;
+		if (strcmp(flag, "--skip") == 0)
+			ret->skip_path = value;
+		else if (strcmp(flag, "--conformance") == 0)
+			ret->conformance = value;
+		else if (strcmp(flag, "--tier") != 0 || strcmp(value, "interp") != 0)
+			return -1;
+		i++;
+	}
+	ret->first = i;
+	return 0;
+}
+
 int spec_suite_main(const struct spec_suite *suite, int argc, char **argv)
 {
-	const char *skip_path = NULL;
 	const char *env = getenv("WEIR_CONFORMANCE");
+	struct options options = {0};
 	struct run run = {.suite = suite};
 	struct we_error err;
 	int status;
-	int i = 1;
 
-	for (; i < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
-		if (i + 1 >= argc)
-			return usage(suite);
-		if (strcmp(argv[i], "--skip") == 0)
-			skip_path = argv[i + 1];
-		else if (strcmp(argv[i], "--conformance") == 0)
-			run.conformance = argv[i + 1];
-		else if (strcmp(argv[i], "--tier") != 0 || strcmp(argv[i + 1], "interp") != 0)
-			return usage(suite);
-	}
+	if (parse_options(&options, argc, argv) < 0)
+		return usage(suite);
+	run.conformance = options.conformance;
 	if (env != NULL && env[0] != '\0')
 		run.conformance = env;
-	if ((skip_path != NULL ? spec_skip_init_file(&run.skip, skip_path)
-			       : spec_skip_init_default(&run.skip)) < 0)
+	if ((options.skip_path != NULL ? spec_skip_init_file(&run.skip, options.skip_path)
+				       : spec_skip_init_default(&run.skip)) < 0)
 		return WRONG_USE;
-	if (we_engine_create(NULL, &run.engine, &err) < 0) {
+	if (we_engine_create(&options.config, &run.engine, &err) < 0) {
 		fprintf(stderr, "%s: %s: %s\n", suite->program, we_failure_word(err.rc), err.msg);
 		spec_skip_fini(&run.skip);
 		return GUEST_AT_FAULT;
 	}
-	status = i < argc ? run_paths(&run, (const char *const *)argv + i, argc - i)
-			  : run_paths(&run, suite->folders, (int)suite->n_folders);
+	status = options.first < argc ? run_paths(&run, (const char *const *)argv + options.first,
+						argc - options.first)
+				      : run_paths(&run, suite->folders, (int)suite->n_folders);
 	we_engine_destroy(run.engine);
 	spec_skip_fini(&run.skip);
 	return status;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // spec_suite: the command line of a program that runs converted scripts: we-spec, cm-spec.
 //
-//	PROGRAM [--tier interp] [--skip LIST] [--conformance DIR] [FILE.json | FOLDER]...
+//	PROGRAM [--tier interp] [--deterministic] [--skip LIST] [--conformance DIR]
+//	        [FILE.json | FOLDER]...
 //
 // A folder stands for the scripts in it. What does not exist as given is looked for below
 // WEIR_CONFORMANCE, or else DIR. Without a file: the folders of the suite.
