@@ -235,7 +235,7 @@ int dp_capture_next(
 
 int dp_capture_largest(const char *path, uint32_t *ret_len, struct we_error *err)
 {
-	struct dp_capture_record record;
+	struct dp_capture_record record = {0};
 	struct dp_capture_in *in;
 	uint32_t largest = 0;
 	const int rc = dp_capture_open(path, &in, err);

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <time.h>
 
+__extension__ typedef unsigned __int128 dp_u128;
+
 // Invariant: ns(tsc) = (tsc - tsc_base) * mult / 2^32, since dp_clock_init.
 struct dp_clock {
 	uint64_t tsc_base;
@@ -18,7 +20,7 @@ struct dp_clock {
 
 static inline uint64_t dp_clock_at(const struct dp_clock *clock, uint64_t tsc)
 {
-	return (uint64_t)(((unsigned __int128)(tsc - clock->tsc_base) * clock->mult) >> 32);
+	return (uint64_t)(((dp_u128)(tsc - clock->tsc_base) * clock->mult) >> 32);
 }
 
 // Nanoseconds since dp_clock_init; never goes back on machines with an invariant TSC.

@@ -189,9 +189,10 @@ static void print_cpus(const cpu_set_t *cpus, char *buf, size_t cap)
 {
 	size_t len = 0;
 
-	for (int cpu = 0; cpu < CPU_SETSIZE && len + 8 < cap; cpu++) {
+	for (size_t cpu = 0; cpu < CPU_SETSIZE && len + 8 < cap; cpu++) {
 		if (CPU_ISSET(cpu, cpus))
-			len += (size_t)snprintf(buf + len, cap - len, "%c%d", len ? ',' : '(', cpu);
+			len += (size_t)snprintf(
+				buf + len, cap - len, "%c%zu", len ? ',' : '(', cpu);
 	}
 	snprintf(buf + len, cap - len, ")");
 }

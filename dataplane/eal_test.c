@@ -17,26 +17,6 @@
 
 #include <cmocka.h>
 
-static void arguments_that_weir_sets_itself_are_refused(void **state)
-{
-	static const char *const given[] = {"-l", "-c", "--lcores=0@0", "--main-lcore",
-		"--file-prefix=x", "--proc-type=secondary"};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
-		const char *args[] = {given[i]};
-		char *message = NULL;
-		struct rig rig;
-
-		rig_config(&rig);
-		rig.config.eal_args = args;
-		rig.config.n_eal_args = 1;
-		assert_int_equal(dp_eal_init(&rig.config, &message), WE_E_INVALID);
-		assert_non_null(strstr(message, "is set by weir itself"));
-		free(message);
-	}
-}
-
 static void a_processor_that_may_not_be_used_is_refused_with_its_place(void **state)
 {
 	char *message = NULL;
@@ -76,7 +56,6 @@ static void worker_threads_block_signals_and_the_caller_does_not(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arguments_that_weir_sets_itself_are_refused),
 		cmocka_unit_test(a_processor_that_may_not_be_used_is_refused_with_its_place),
 		cmocka_unit_test(worker_threads_block_signals_and_the_caller_does_not),
 	};

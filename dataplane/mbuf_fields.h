@@ -26,9 +26,10 @@ struct dp_mbuf_priv {
 static_assert(sizeof(struct dp_mbuf_priv) == 64, "one cache line");
 
 struct dp_mbuf_fields {
-	int tstamp_offset;    // of the standard receive timestamp, RTE_MBUF_DYNFIELD_TIMESTAMP_NAME
-	uint64_t tstamp_flag; // in ol_flags: the timestamp is valid
-	uint64_t short_flag;  // in ol_flags: captured short, wire_len is valid
+	uintptr_t
+		tstamp_offset; // of the standard receive timestamp, RTE_MBUF_DYNFIELD_TIMESTAMP_NAME
+	uint64_t tstamp_flag;  // in ol_flags: the timestamp is valid
+	uint64_t short_flag;   // in ol_flags: captured short, wire_len is valid
 };
 
 // Register them with DPDK; again is fine. Returns: 0; HOST.

@@ -60,7 +60,7 @@ static struct slot *slot_of(struct dp_replay *r, uint64_t number)
 
 static uint64_t *number_of(const struct dp_replay *r, struct rte_mbuf *m)
 {
-	return RTE_MBUF_DYNFIELD(m, r->number_offset, uint64_t *);
+	return RTE_MBUF_DYNFIELD(m, (uintptr_t)r->number_offset, uint64_t *);
 }
 
 // ---- step 1: capture -> mbufs -------------------------------------------------------------------
