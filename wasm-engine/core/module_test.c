@@ -5,6 +5,7 @@
 #include "limits.h"
 #include "type.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -337,6 +338,38 @@ static void many_function_types_stay_apart(void **state)
 	}
 }
 
+static void *load_often(void *ret_failed)
+{
+	for (int i = 0; i < 50; i++) {
+		struct we_error thread_err;
+		struct we_module *module;
+		const struct we_functype *type;
+
+		if (we_module_create(engine, (struct we_bytes){full_module, sizeof(full_module)}, 0,
+			    &module, &thread_err) < 0 ||
+			we_functype_create(engine, NULL, 0, NULL, 0, &type, &thread_err) < 0) {
+			*(bool *)ret_failed = true;
+			return NULL;
+		}
+		we_module_unref(module);
+	}
+	return NULL;
+}
+
+static void engine_is_shared_by_threads(void **state)
+{
+	bool failed[4] = {false};
+	pthread_t threads[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, load_often, &failed[i]), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(failed[i]);
+	}
+}
+
 static void value_types_match_by_subtyping(void **state)
 {
 	const we_valtype null = WE_T_REF | WE_T_NULL;
@@ -394,6 +427,7 @@ int main(void)
 		cmocka_unit_test(operands_are_bounded),
 		cmocka_unit_test(function_types_are_interned),
 		cmocka_unit_test(many_function_types_stay_apart),
+		cmocka_unit_test(engine_is_shared_by_threads),
 		cmocka_unit_test(value_types_match_by_subtyping),
 		cmocka_unit_test(printed_type_is_cut_to_its_buffer),
 	};
