@@ -122,6 +122,24 @@ const char *we_valtype_print(we_valtype type, char *buf, size_t cap)
 	return buf;
 }
 
+we_valtype we_letter_valtype(char letter)
+{
+	switch (letter) {
+	case 'i':
+		return WE_T_I32;
+	case 'l':
+		return WE_T_I64;
+	case 'f':
+		return WE_T_F32;
+	case 'd':
+		return WE_T_F64;
+	case 'v':
+		return WE_T_V128;
+	default:
+		return WE_T_BOT;
+	}
+}
+
 enum we_kind we_valtype_kind(we_valtype type)
 {
 	switch (type) {

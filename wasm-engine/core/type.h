@@ -76,6 +76,8 @@ static inline uint32_t we_valtype_n_slots(we_valtype type)
 bool we_valtype_matches(we_valtype sub, we_valtype super);
 // "i32", "funcref", "(ref null 3)": into buf, cut to cap bytes with the terminator. Returns: buf.
 const char *we_valtype_print(we_valtype type, char *buf, size_t cap);
+// The type that a letter of opcode.def stands for; WE_T_BOT for those that depend on the instruction.
+we_valtype we_letter_valtype(char letter);
 enum we_kind we_valtype_kind(we_valtype type);
 // The type of a kind; WE_REF has none and gives WE_T_BOT.
 we_valtype we_kind_valtype(enum we_kind kind);

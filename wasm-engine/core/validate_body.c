@@ -760,21 +760,10 @@ static int check_immediates(const struct checker *c, we_memidx *ret_mem)
 
 static we_valtype letter_type(const struct checker *c, char letter, we_memidx mem)
 {
-	switch (letter) {
-	case 'i':
-		return WE_T_I32;
-	case 'l':
-		return WE_T_I64;
-	case 'f':
-		return WE_T_F32;
-	case 'd':
-		return WE_T_F64;
-	case 'v':
-		return WE_T_V128;
-	default:
-		assert(letter == 'a');
-		return memory_address(c, mem);
-	}
+	const we_valtype type = we_letter_valtype(letter);
+
+	assert(type != WE_T_BOT || letter == 'a');
+	return type != WE_T_BOT ? type : memory_address(c, mem);
 }
 
 static int check_row(struct checker *c)

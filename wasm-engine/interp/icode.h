@@ -112,6 +112,13 @@ struct we_code {
 	uint64_t words[];               // then the constants
 };
 
+// Slots before the header of a frame of this type.
+static inline uint32_t we_functype_room(const struct we_functype *type)
+{
+	return type->n_param_slots > type->n_result_slots ? type->n_param_slots
+							  : type->n_result_slots;
+}
+
 // The address of each operation's handler, [WE_I_N].
 const void *const *we_loop_handlers(void);
 // enum we_form of each operation, [WE_I_N].

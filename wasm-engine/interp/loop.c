@@ -111,12 +111,6 @@ static int slow_return(struct we_regs *regs)
 	return 0;
 }
 
-static inline uint32_t type_room(const struct we_functype *type)
-{
-	return type->n_param_slots > type->n_result_slots ? type->n_param_slots
-							  : type->n_result_slots;
-}
-
 // Call a function of the host whose arguments end where a callee's frame would begin. mem and mem_size are stale after it.
 static int call_host(struct we_regs *regs, const struct we_func *func, uint64_t *callee)
 {
@@ -125,7 +119,7 @@ static int call_host(struct we_regs *regs, const struct we_func *func, uint64_t 
 
 	calls->sp = callee;
 	calls->depth = calls->max_depth - (uint32_t)regs->depth;
-	rc = func->host(func->env, callee - type_room(func->type), calls->err);
+	rc = func->host(func->env, callee - we_functype_room(func->type), calls->err);
 	regs->mem = regs->inst->mem0->base;
 	regs->mem_size = regs->inst->mem0->size_bytes;
 	if (UNLIKELY(rc < 0))
@@ -195,7 +189,7 @@ static int host_tail(struct we_regs *regs, const struct we_func *func)
 	rc = host_call_done(regs);
 	if (UNLIKELY(rc != 0))
 		return rc;
-	memmove(base, callee - type_room(func->type),
+	memmove(base, callee - we_functype_room(func->type),
 		func->type->n_result_slots * sizeof(uint64_t));
 	return slow_return(regs);
 }

@@ -1,0 +1,703 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Instructions -> operations: those that go straight on, and the table of all.
+//
+// Module path 3/6. Owns: nothing. Thread: any.
+// Spec:   core "Instructions".
+#include "xlate.h"
+
+#include <assert.h>
+#include <string.h>
+
+static we_valtype result_type(const struct we_instr *in)
+{
+	const we_valtype type = we_letter_valtype(we_op_info[in->op].results[0]);
+
+	return type == WE_T_BOT ? WE_T_I32 : type; // addresses are of 32-bit memories
+}
+
+// ---- instructions that compute -------------------------------------------------------------------
+
+static const enum we_icode strict_twins[WE_I_N] = {
+	[WE_I_I8X16_RELAXED_SWIZZLE] = WE_I_I8X16_SWIZZLE,
+	[WE_I_I32X4_RELAXED_TRUNC_F32X4_S] = WE_I_I32X4_TRUNC_SAT_F32X4_S,
+	[WE_I_I32X4_RELAXED_TRUNC_F32X4_U] = WE_I_I32X4_TRUNC_SAT_F32X4_U,
+	[WE_I_I32X4_RELAXED_TRUNC_F64X2_S_ZERO] = WE_I_I32X4_TRUNC_SAT_F64X2_S_ZERO,
+	[WE_I_I32X4_RELAXED_TRUNC_F64X2_U_ZERO] = WE_I_I32X4_TRUNC_SAT_F64X2_U_ZERO,
+	[WE_I_I8X16_RELAXED_LANESELECT] = WE_I_V128_BITSELECT,
+	[WE_I_I16X8_RELAXED_LANESELECT] = WE_I_V128_BITSELECT,
+	[WE_I_I32X4_RELAXED_LANESELECT] = WE_I_V128_BITSELECT,
+	[WE_I_I64X2_RELAXED_LANESELECT] = WE_I_V128_BITSELECT,
+	[WE_I_F32X4_RELAXED_MIN] = WE_I_F32X4_MIN,
+	[WE_I_F32X4_RELAXED_MAX] = WE_I_F32X4_MAX,
+	[WE_I_F64X2_RELAXED_MIN] = WE_I_F64X2_MIN,
+	[WE_I_F64X2_RELAXED_MAX] = WE_I_F64X2_MAX,
+	[WE_I_I16X8_RELAXED_Q15MULR_S] = WE_I_I16X8_Q15MULR_SAT_S,
+};
+
+// arg operands from slots b on, a result in a.
+static void lower_plain(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_x_operand o[3] = {0};
+	uint32_t slots[3] = {0};
+	enum we_icode icode = how->icode;
+	uint32_t word;
+
+	if (t->deterministic && strict_twins[icode] != 0)
+		icode = strict_twins[icode];
+	for (uint32_t i = how->arg; i > 0; i--)
+		o[i - 1] = we_x_pop(t);
+	for (uint32_t i = 0; i < how->arg; i++)
+		slots[i] = we_x_slot_of(t, &o[i]);
+	word = here(t);
+	we_x_emit(t, icode, we_x_push_result(t, result_type(in)), slots[0], slots[1], slots[2]);
+	we_x_mark_result(t, word);
+}
+
+// Is o the result of the last operation, and that an icode?
+static bool is_last(const struct we_xlate *t, const struct we_x_operand *o, enum we_icode icode)
+{
+	return we_x_is_last_result(t, o) && icode_at(t, t->last) == icode;
+}
+
+// Turn the last operation, whose result is used up, and `icode` of it into one operation.
+static bool fuse_constant(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x,
+	uint32_t constant_bits)
+{
+	struct we_iop *op;
+
+	if (icode == WE_I_I32_AND && constant_bits <= UINT16_MAX &&
+		is_last(t, x, WE_I_I32_SHR_U_I)) {
+		op = op_at(t, t->last);
+		we_x_set_icode(t, t->last, WE_I_I32_SHR_U_I_AND);
+		op->c = (uint16_t)(op->imm & 31);
+		op->d = (uint16_t)constant_bits;
+		return true;
+	}
+	if (icode == WE_I_I32_ADD && fits_16((int32_t)constant_bits) &&
+		is_last(t, x, WE_I_I32_ADD)) {
+		op = op_at(t, t->last);
+		we_x_set_icode(t, t->last, WE_I_I32_ADD_ADD_I);
+		op->d = (uint16_t)constant_bits;
+		return true;
+	}
+	return false;
+}
+
+// The same for an addition, of whose operands one is the last result; y_slot is the other.
+static bool fuse_addition(struct we_xlate *t, const struct we_x_operand *x, uint32_t y_slot)
+{
+	struct we_iop *op;
+	int32_t imm;
+
+	if (!we_x_is_last_result(t, x))
+		return false;
+	op = op_at(t, t->last);
+	imm = op->simm;
+	switch (icode_at(t, t->last)) {
+	case WE_I_I32_MUL:
+		we_x_set_icode(t, t->last, WE_I_I32_MUL_ADD);
+		op->d = (uint16_t)y_slot;
+		return true;
+	case WE_I_I32_SHL_I:
+		we_x_set_icode(t, t->last, WE_I_I32_SHL_I_ADD);
+		op->c = (uint16_t)y_slot;
+		op->d = (uint16_t)(imm & 31);
+		return true;
+	case WE_I_I32_ADD_I:
+		if (!fits_16(imm))
+			return false;
+		we_x_set_icode(t, t->last, WE_I_I32_ADD_ADD_I);
+		op->c = (uint16_t)y_slot;
+		op->d = (uint16_t)imm;
+		return true;
+	default: // no pair of it
+		return false;
+	}
+}
+
+// Does the last operation already compute icode of x and y, taken together with what it did? It then has its result
+// where x or y had its home, and that becomes the home of the new operand.
+static bool fuse(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x,
+	const struct we_x_operand *y)
+{
+	if (t->last == WE_X_NONE || t->rc != 0)
+		return false;
+	if (y->where == CONSTANT)
+		return x->type == WE_T_I32 && fuse_constant(t, icode, x, (uint32_t)y->bits[0]);
+	if (icode != WE_I_I32_ADD || x->where == CONSTANT)
+		return false;
+	return fuse_addition(t, x, y->where == AT_HOME ? y->home : t->slots[y->local]) ||
+	       fuse_addition(t, y, x->where == AT_HOME ? x->home : t->slots[x->local]);
+}
+
+// Two integer operands, the second of which may be a constant in the operation itself.
+static void emit_alu(struct we_xlate *t, enum we_icode icode, enum we_icode icode_i,
+	we_valtype result, struct we_x_operand *x, struct we_x_operand *y)
+{
+	const bool has_imm = y->where == CONSTANT && fits_32(constant(y));
+	uint32_t x_slot;
+	uint32_t y_slot;
+	uint32_t a;
+	uint32_t word;
+
+	if (fuse(t, icode, x, y)) {
+		op_at(t, t->last)->a = (uint16_t)we_x_push_result(t, result);
+		return;
+	}
+	x_slot = we_x_slot_of(t, x);
+	y_slot = has_imm ? 0 : we_x_slot_of(t, y);
+	a = we_x_push_result(t, result);
+	word = here(t);
+	if (has_imm)
+		we_x_emit_imm(t, icode_i, a, x_slot, (uint32_t)y->bits[0], 0);
+	else
+		we_x_emit(t, icode, a, x_slot, y_slot, 0);
+	we_x_mark_result(t, word);
+}
+
+static enum we_icode imm_form(enum we_icode icode)
+{
+	return (enum we_icode)(icode + 1);
+}
+
+static_assert(WE_I_I32_ADD_I == WE_I_I32_ADD + 1 && WE_I_I32_EQ_I == WE_I_I32_EQ + 1, "imm_form");
+
+// arg: the operands may change places. Subtraction of a constant is addition.
+static void lower_alu(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	enum we_icode icode = how->icode;
+	struct we_x_operand y = we_x_pop(t);
+	struct we_x_operand x = we_x_pop(t);
+
+	if (how->arg != 0 && x.where == CONSTANT) {
+		const struct we_x_operand was = x;
+
+		// Only the values change places: a constant's home is that of its own place.
+		x = y;
+		y = was;
+	}
+	if ((icode == WE_I_I32_SUB || icode == WE_I_I64_SUB) && y.where == CONSTANT &&
+		fits_32(constant(&y)) && constant(&y) != INT32_MIN) {
+		icode = icode == WE_I_I32_SUB ? WE_I_I32_ADD : WE_I_I64_ADD;
+		y.bits[0] = y.type == WE_T_I32 ? (uint32_t)-(uint32_t)y.bits[0] : -y.bits[0];
+	}
+	emit_alu(t, icode, imm_form(icode), result_type(in), &x, &y);
+}
+
+static void lower_cmp(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_x_operand y = we_x_pop(t);
+	struct we_x_operand x = we_x_pop(t);
+
+	(void)in;
+	emit_alu(t, how->icode, imm_form(how->icode), WE_T_I32, &x, &y);
+}
+
+// arg: the comparison with a constant that it is.
+static void lower_eqz(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_x_operand x = we_x_pop(t);
+	struct we_x_operand zero = {.where = CONSTANT, .type = x.type, .home = t->top};
+
+	(void)in;
+	if (t->rc == 0 && we_x_is_last_result(t, &x) && x.type == WE_T_I32 &&
+		we_branch_forms[icode_at(t, t->last)].inverse != 0) {
+		((uint64_t *)t->words.data)[t->last] =
+			we_branch_forms[icode_at(t, t->last)].inverse;
+		(void)we_x_push(t, WE_T_I32); // at the home where the comparison puts it
+		return;
+	}
+	emit_alu(t, how->icode, imm_form(how->icode), WE_T_I32, &x, &zero);
+}
+
+// The bits stay, the type changes.
+static void lower_retype(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand x = we_x_pop(t);
+	const we_valtype type = result_type(in);
+
+	(void)how;
+	if (x.where == CONSTANT) {
+		we_x_push_constant(t, type, type == WE_T_I32 ? (uint32_t)x.bits[0] : x.bits[0]);
+	} else if (x.where == IN_LOCAL) {
+		we_x_push_local(t, x.local);
+		if (t->rc == 0)
+			operand_at(t, n_operands(t) - 1)->type = type;
+	} else {
+		(void)we_x_push(t, type);
+	}
+}
+
+static void lower_constant(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	(void)how;
+	switch (in->op) {
+	case WE_OP_I32_CONST:
+		we_x_push_constant(t, WE_T_I32, (uint32_t)in->of.i32);
+		break;
+	case WE_OP_I64_CONST:
+		we_x_push_constant(t, WE_T_I64, (uint64_t)in->of.i64);
+		break;
+	case WE_OP_F32_CONST:
+		we_x_push_constant(t, WE_T_F32, in->of.f32);
+		break;
+	case WE_OP_F64_CONST:
+		we_x_push_constant(t, WE_T_F64, in->of.f64);
+		break;
+	case WE_OP_REF_NULL:
+		we_x_push_constant(t, in->of.heap, 0);
+		break;
+	default: // V128_CONST
+		we_x_push_constant(t, WE_T_V128, 0);
+		if (t->rc == 0)
+			memcpy(operand_at(t, n_operands(t) - 1)->bits, in->of.v128, 16);
+		break;
+	}
+}
+
+static void lower_shuffle(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_lowering plain = *how;
+	struct we_iop *op;
+
+	plain.arg = 2;
+	lower_plain(t, in, &plain);
+	if (t->rc != 0)
+		return;
+	op = op_at(t, t->last);
+	memcpy(op->x, in->of.v128, 16);
+}
+
+static void lower_lane(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand x = we_x_pop(t);
+	const uint32_t b = we_x_slot_of(t, &x);
+	const uint32_t a = we_x_push_result(t, result_type(in));
+	const uint32_t word = here(t);
+
+	we_x_emit_imm(t, how->icode, a, b, in->of.lane, 0);
+	we_x_mark_result(t, word);
+}
+
+static void lower_replace(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand y = we_x_pop(t);
+	const struct we_x_operand x = we_x_pop(t);
+	const uint32_t b = we_x_slot_of(t, &x);
+	const uint32_t c = we_x_slot_of(t, &y);
+	const uint32_t a = we_x_push_result(t, WE_T_V128);
+	const uint32_t word = here(t);
+
+	we_x_emit(t, how->icode, a, b, c, in->of.lane);
+	we_x_mark_result(t, word);
+}
+
+static void lower_select(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand cond = we_x_pop(t);
+	const struct we_x_operand y = we_x_pop(t);
+	const struct we_x_operand x = we_x_pop(t);
+	const uint32_t b = we_x_slot_of(t, &x);
+	const uint32_t c = we_x_slot_of(t, &y);
+	const uint32_t d = we_x_slot_of(t, &cond);
+	const uint32_t a = we_x_push_result(t, x.type);
+	const uint32_t word = here(t);
+
+	(void)in;
+	we_x_emit(t, we_x_by_width(how->icode, x.type), a, b, c, d);
+	we_x_mark_result(t, word);
+}
+
+// ---- memory --------------------------------------------------------------------------------------
+
+// The forms of a load or store follow it in the table.
+enum {
+	FORM_CONST_ADDRESS = 1,
+	FORM_ANY_MEMORY = 2,
+	FORM_CONST_VALUE = 3
+};
+static_assert(WE_I_I32_LOAD_K == WE_I_I32_LOAD + FORM_CONST_ADDRESS &&
+		      WE_I_I32_LOAD_M == WE_I_I32_LOAD + FORM_ANY_MEMORY,
+	"load forms");
+static_assert(WE_I_I32_STORE_K == WE_I_I32_STORE + FORM_CONST_ADDRESS &&
+		      WE_I_I32_STORE_M == WE_I_I32_STORE + FORM_ANY_MEMORY &&
+		      WE_I_I32_STORE_C == WE_I_I32_STORE + FORM_CONST_VALUE,
+	"store forms");
+
+static enum we_icode form(enum we_icode icode, uint32_t n)
+{
+	return (enum we_icode)(icode + n);
+}
+
+// Is the whole address known, and in 32 bits?
+static bool is_const_address(const struct we_x_operand *address, const struct we_memarg *arg)
+{
+	return address->where == CONSTANT && arg->mem == 0 &&
+	       address->bits[0] + arg->offset <= UINT32_MAX;
+}
+
+static void lower_load(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_memarg *arg = &in->of.mem.arg;
+	const struct we_x_operand address = we_x_pop(t);
+	const bool is_const = is_const_address(&address, arg);
+	const uint32_t b = is_const ? 0 : we_x_slot_of(t, &address);
+	const uint32_t a = we_x_push_result(t, result_type(in));
+	const uint32_t word = here(t);
+
+	if (is_const)
+		we_x_emit_imm(t, form(how->icode, FORM_CONST_ADDRESS), a, 0,
+			(uint32_t)(address.bits[0] + arg->offset), 0);
+	else if (arg->mem == 0)
+		we_x_emit_imm(t, how->icode, a, b, (uint32_t)arg->offset, 0);
+	else
+		we_x_emit_imm(t, form(how->icode, FORM_ANY_MEMORY), a, b, arg->mem, arg->offset);
+	we_x_mark_result(t, word);
+}
+
+// arg: there is a form for a constant value.
+static void lower_store(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_memarg *arg = &in->of.mem.arg;
+	const struct we_x_operand value = we_x_pop(t);
+	const struct we_x_operand address = we_x_pop(t);
+
+	if (is_const_address(&address, arg)) {
+		const uint32_t a = we_x_slot_of(t, &value);
+
+		we_x_emit_imm(t, form(how->icode, FORM_CONST_ADDRESS), a, 0,
+			(uint32_t)(address.bits[0] + arg->offset), 0);
+	} else if (arg->mem == 0 && how->arg != 0 && value.where == CONSTANT &&
+		   fits_16(constant(&value))) {
+		const uint32_t a = we_x_slot_of(t, &address);
+
+		we_x_emit_imm(t, form(how->icode, FORM_CONST_VALUE), a, (uint16_t)constant(&value),
+			(uint32_t)arg->offset, 0);
+	} else {
+		const uint32_t a = we_x_slot_of(t, &address);
+		const uint32_t b = we_x_slot_of(t, &value);
+
+		if (arg->mem == 0)
+			we_x_emit_imm(t, how->icode, a, b, (uint32_t)arg->offset, 0);
+		else
+			we_x_emit_imm(
+				t, form(how->icode, FORM_ANY_MEMORY), a, b, arg->mem, arg->offset);
+	}
+}
+
+static void put_memarg(struct we_xlate *t, uint32_t word, const struct we_memarg *arg)
+{
+	if (t->rc != 0)
+		return;
+	op_at(t, word)->x[0] = arg->offset;
+	op_at(t, word)->x[1] = arg->mem;
+}
+
+static void lower_load_lane(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand v = we_x_pop(t);
+	const struct we_x_operand address = we_x_pop(t);
+	const uint32_t b = we_x_slot_of(t, &address);
+	const uint32_t c = we_x_slot_of(t, &v);
+	const uint32_t a = we_x_push_result(t, WE_T_V128);
+	const uint32_t word = here(t);
+
+	we_x_emit(t, how->icode, a, b, c, in->of.mem.lane);
+	put_memarg(t, word, &in->of.mem.arg);
+	we_x_mark_result(t, word);
+}
+
+static void lower_store_lane(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand v = we_x_pop(t);
+	const struct we_x_operand address = we_x_pop(t);
+	const uint32_t a = we_x_slot_of(t, &address);
+	const uint32_t b = we_x_slot_of(t, &v);
+	const uint32_t word = here(t);
+
+	we_x_emit(t, how->icode, a, b, in->of.mem.lane, 0);
+	put_memarg(t, word, &in->of.mem.arg);
+}
+
+// Three operands in a, b, c and no result; arg: how the two indices make the word.
+enum {
+	BULK_ONE,
+	BULK_TARGET_FIRST, // memory.copy, table.copy: written, read
+	BULK_SEGMENT_FIRST // memory.init, table.init: segment, written
+};
+
+static uint64_t pair(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+
+static void lower_bulk(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand z = we_x_pop(t);
+	const struct we_x_operand y = we_x_pop(t);
+	const struct we_x_operand x = we_x_pop(t);
+	const uint32_t a = we_x_slot_of(t, &x);
+	const uint32_t b = we_x_slot_of(t, &y);
+	const uint32_t c = we_x_slot_of(t, &z);
+	const uint32_t word = here(t);
+
+	we_x_emit(t, how->icode, a, b, c, 0);
+	if (t->rc != 0)
+		return;
+	op_at(t, word)->x[0] = how->arg == BULK_ONE            ? in->of.idx
+			       : how->arg == BULK_TARGET_FIRST ? pair(in->of.pair.a, in->of.pair.b)
+							       : pair(in->of.pair.b, in->of.pair.a);
+}
+
+// An operation with an index, arg operands (0 or 1) in b, and a result.
+static void emit_indexed(struct we_xlate *t, const struct we_instr *in,
+	const struct we_lowering *how, we_valtype result)
+{
+	struct we_x_operand x;
+	uint32_t b = 0;
+	uint32_t a;
+	uint32_t word;
+
+	if (how->arg > 0) {
+		x = we_x_pop(t);
+		b = we_x_slot_of(t, &x);
+	}
+	a = we_x_push_result(t, result);
+	word = here(t);
+	we_x_emit_imm(t, how->icode, a, b, in->of.idx, 0);
+	we_x_mark_result(t, word);
+}
+
+static void lower_indexed(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	emit_indexed(t, in, how, WE_T_I32);
+}
+
+static void lower_table_get(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	emit_indexed(t, in, how, t->module->is.tables[in->of.idx].type.elem);
+}
+
+static void lower_ref_func(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	emit_indexed(t, in, how, WE_T_FUNCREF);
+}
+
+static void lower_table_set(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand value = we_x_pop(t);
+	const struct we_x_operand i = we_x_pop(t);
+	const uint32_t a = we_x_slot_of(t, &i);
+	const uint32_t b = we_x_slot_of(t, &value);
+
+	we_x_emit_imm(t, how->icode, a, b, in->of.idx, 0);
+}
+
+static void lower_table_grow(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand delta = we_x_pop(t);
+	const struct we_x_operand value = we_x_pop(t);
+	const uint32_t b = we_x_slot_of(t, &value);
+	const uint32_t c = we_x_slot_of(t, &delta);
+	const uint32_t a = we_x_push_result(t, WE_T_I32);
+	const uint32_t word = here(t);
+
+	we_x_emit(t, how->icode, a, b, c, 0);
+	if (t->rc == 0)
+		op_at(t, word)->x[0] = in->of.idx;
+	we_x_mark_result(t, word);
+}
+
+static void lower_drop_segment(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	we_x_emit_imm(t, how->icode, 0, 0, in->of.idx, 0);
+}
+
+// ---- variables -----------------------------------------------------------------------------------
+
+static void lower_local_get(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	(void)how;
+	we_x_push_local(t, in->of.idx);
+}
+
+static void set_local(struct we_xlate *t, we_localidx local, const struct we_x_operand *value)
+{
+	const uint32_t slot = t->slots[local];
+
+	we_x_preserve(t, local);
+	if (t->rc != 0)
+		return;
+	if (we_x_is_last_result(t, value))
+		op_at(t, t->last)->a = (uint16_t)slot;
+	else if (value->where == CONSTANT)
+		we_x_emit_constant(t, slot, value);
+	else
+		we_x_emit_move(t, t->types[local], slot,
+			value->where == IN_LOCAL ? t->slots[value->local] : value->home);
+}
+
+static void lower_local_set(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand value = we_x_pop(t);
+
+	(void)how;
+	set_local(t, in->of.idx, &value);
+}
+
+static void lower_local_tee(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand value = we_x_pop(t);
+
+	(void)how;
+	set_local(t, in->of.idx, &value);
+	if (value.where == CONSTANT && t->rc == 0) {
+		struct we_x_operand *o = we_x_push(t, value.type);
+
+		if (o != NULL) {
+			o->where = CONSTANT;
+			memcpy(o->bits, value.bits, sizeof(o->bits));
+		}
+		return;
+	}
+	we_x_push_local(t, in->of.idx);
+}
+
+static void lower_global_get(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const we_valtype type = t->module->is.globals[in->of.idx].type.val;
+	const uint32_t a = we_x_push_result(t, type);
+	const uint32_t word = here(t);
+
+	we_x_emit_imm(t, we_x_by_width(how->icode, type), a, 0, in->of.idx, 0);
+	we_x_mark_result(t, word);
+}
+
+static void lower_global_set(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand value = we_x_pop(t);
+	const uint32_t a = we_x_slot_of(t, &value);
+
+	we_x_emit_imm(t, we_x_by_width(how->icode, value.type), a, 0, in->of.idx, 0);
+}
+
+static void lower_drop(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	(void)in;
+	(void)how;
+	(void)we_x_pop(t);
+}
+
+static void lower_nop(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	(void)t;
+	(void)in;
+	(void)how;
+}
+
+// ---- the table -----------------------------------------------------------------------------------
+
+// One lowering for each instruction: those that are rows of icode.def by their family, the others here.
+#define LOWER(NAME, fn, ICODE, arg)                                                                \
+	static const struct we_lowering lower_of_##NAME = {fn, WE_I_##ICODE, arg};
+
+// clang-format off
+#define I_NAME(NAME, FORM)
+#define I_UN(NAME, R, T, expr)        LOWER(NAME, lower_plain, NAME, 1)
+#define I_BIN(NAME, R, T, U, expr)    LOWER(NAME, lower_plain, NAME, 2)
+#define I_TER(NAME, R, T, expr)       LOWER(NAME, lower_plain, NAME, 3)
+#define I_ALU(NAME, T, COMM, expr)    LOWER(NAME, lower_alu, NAME, COMM)
+#define I_CMP(NAME, INVERSE, T, expr) LOWER(NAME, lower_cmp, NAME, 0)
+#define I_FCMP(NAME, T, expr)         LOWER(NAME, lower_plain, NAME, 2)
+#define I_TRY1(NAME, R, T, fn)        LOWER(NAME, lower_plain, NAME, 1)
+#define I_TRY2(NAME, T, fn)           LOWER(NAME, lower_plain, NAME, 2)
+#define I_LANE(NAME, R, V, expr)      LOWER(NAME, lower_lane, NAME, 0)
+#define I_REPLACE(NAME, V, S)         LOWER(NAME, lower_replace, NAME, 0)
+#define I_LOAD(NAME, R, M, expr)      LOWER(NAME, lower_load, NAME, 0)
+#define I_STORE(NAME, M, T, expr)     LOWER(NAME, lower_store, NAME, 0)
+#define I_ISTORE(NAME, M, T, expr)    LOWER(NAME, lower_store, NAME, 1)
+#define I_LOAD_LANE(NAME, V, M)       LOWER(NAME, lower_load_lane, NAME, 0)
+#define I_STORE_LANE(NAME, V, M)      LOWER(NAME, lower_store_lane, NAME, 0)
+#include "icode.def"
+#undef I_NAME
+
+LOWER(UNREACHABLE,          we_lower_unreachable,   UNREACHABLE,   0)
+LOWER(NOP,                  lower_nop,           N,             0)
+LOWER(BLOCK,                we_lower_block,         N,             0)
+LOWER(LOOP,                 we_lower_loop,          N,             0)
+LOWER(IF,                   we_lower_if,            N,             0)
+LOWER(ELSE,                 we_lower_else,          N,             0)
+LOWER(END,                  we_lower_end,           N,             0)
+LOWER(BR,                   we_lower_br,            N,             0)
+LOWER(BR_IF,                we_lower_br_if,         N,             0)
+LOWER(BR_TABLE,             we_lower_br_table,      BR_TABLE,      0)
+LOWER(RETURN,               we_lower_return,        N,             0)
+LOWER(CALL,                 we_lower_call,          CALL,          0)
+LOWER(CALL_INDIRECT,        we_lower_call_indirect, CALL_INDIRECT, 0)
+LOWER(RETURN_CALL,          we_lower_call,          TAIL_CALL,     1)
+LOWER(RETURN_CALL_INDIRECT, we_lower_call_indirect, TAIL_INDIRECT, 1)
+LOWER(DROP,                 lower_drop,          N,             0)
+LOWER(SELECT,               lower_select,        SELECT_32,     0)
+LOWER(SELECT_T,             lower_select,        SELECT_32,     0)
+LOWER(LOCAL_GET,            lower_local_get,     N,             0)
+LOWER(LOCAL_SET,            lower_local_set,     N,             0)
+LOWER(LOCAL_TEE,            lower_local_tee,     N,             0)
+LOWER(GLOBAL_GET,           lower_global_get,    GLOBAL_GET_32, 0)
+LOWER(GLOBAL_SET,           lower_global_set,    GLOBAL_SET_32, 0)
+LOWER(I32_CONST,            lower_constant,      N,             0)
+LOWER(I64_CONST,            lower_constant,      N,             0)
+LOWER(F32_CONST,            lower_constant,      N,             0)
+LOWER(F64_CONST,            lower_constant,      N,             0)
+LOWER(V128_CONST,           lower_constant,      N,             0)
+LOWER(REF_NULL,             lower_constant,      N,             0)
+LOWER(I32_EQZ,              lower_eqz,           I32_EQ,        0)
+LOWER(I64_EQZ,              lower_eqz,           I64_EQ,        0)
+LOWER(I32_WRAP_I64,         lower_retype,        N,             0)
+LOWER(I32_REINTERPRET_F32,  lower_retype,        N,             0)
+LOWER(I64_REINTERPRET_F64,  lower_retype,        N,             0)
+LOWER(F32_REINTERPRET_I32,  lower_retype,        N,             0)
+LOWER(F64_REINTERPRET_I64,  lower_retype,        N,             0)
+LOWER(I8X16_SHUFFLE,        lower_shuffle,       I8X16_SHUFFLE, 0)
+LOWER(MEMORY_SIZE,          lower_indexed,       MEMORY_SIZE,   0)
+LOWER(MEMORY_GROW,          lower_indexed,       MEMORY_GROW,   1)
+LOWER(MEMORY_INIT,          lower_bulk,          MEMORY_INIT,   BULK_SEGMENT_FIRST)
+LOWER(MEMORY_COPY,          lower_bulk,          MEMORY_COPY,   BULK_TARGET_FIRST)
+LOWER(MEMORY_FILL,          lower_bulk,          MEMORY_FILL,   BULK_ONE)
+LOWER(DATA_DROP,            lower_drop_segment,  DATA_DROP,     0)
+LOWER(TABLE_GET,            lower_table_get,     TABLE_GET,     1)
+LOWER(TABLE_SET,            lower_table_set,     TABLE_SET,     0)
+LOWER(TABLE_SIZE,           lower_indexed,       TABLE_SIZE,    0)
+LOWER(TABLE_GROW,           lower_table_grow,    TABLE_GROW,    0)
+LOWER(TABLE_INIT,           lower_bulk,          TABLE_INIT,    BULK_SEGMENT_FIRST)
+LOWER(TABLE_COPY,           lower_bulk,          TABLE_COPY,    BULK_TARGET_FIRST)
+LOWER(TABLE_FILL,           lower_bulk,          TABLE_FILL,    BULK_ONE)
+LOWER(ELEM_DROP,            lower_drop_segment,  ELEM_DROP,     0)
+LOWER(REF_FUNC,             lower_ref_func,      REF_FUNC,      0)
+
+const struct we_lowering *const we_lowerings[WE_OP_N] = {
+#define WE_OP(feature, prefix, code, NAME, ...) \
+	WE_IF_BUILT(feature, [WE_OP_##NAME] = &lower_of_##NAME,)
+#include "opcode.def"
+#undef WE_OP
+};
+// clang-format on

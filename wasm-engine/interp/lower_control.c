@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Instructions -> operations: blocks, branches and calls.
+//
+// Module path 3/6. Code that cannot be reached is not translated. A comparison that stands right before the branch that
+// looks at it becomes part of the branch.
+// Owns:   nothing. Thread: any.
+// Spec:   core "Instructions" (control), "Validation Algorithm" (the shape of the stacks).
+#include "xlate.h"
+
+#include <assert.h>
+
+// clang-format off
+const struct we_branch_forms we_branch_forms[WE_I_N] = {
+#define I_NAME(NAME, FORM)
+#define I_CMP(NAME, INVERSE, T, expr) \
+	[WE_I_##NAME] = {WE_I_##INVERSE, WE_I_BR_##NAME, WE_I_BR_##INVERSE, WE_I_LOOP_##NAME}, \
+	[WE_I_##NAME##_I] = {WE_I_##INVERSE##_I, WE_I_BR_##NAME##_I, WE_I_BR_##INVERSE##_I, \
+		WE_I_LOOP_##NAME##_I},
+#define I_FCMP(NAME, T, expr) \
+	[WE_I_##NAME] = {0, WE_I_BR_##NAME, WE_I_BRN_##NAME, WE_I_LOOP_##NAME},
+#include "icode.def"
+#undef I_NAME
+};
+// clang-format on
+
+// ---- control -------------------------------------------------------------------------------------
+
+// What a branch to the label carries.
+static uint32_t label_arity(const struct we_x_label *label)
+{
+	return label->kind == WE_OP_LOOP ? label->n_params : label->n_results;
+}
+
+static void bind_here(struct we_xlate *t, uint32_t at32, uint32_t op)
+{
+	((int32_t *)t->words.data)[at32] = (int32_t)(here(t) - op);
+	t->last = WE_X_NONE;
+	t->earlier = WE_X_NONE;
+}
+
+// The distance of operation op is known when the list is bound.
+static void add_patch(struct we_xlate *t, uint32_t *list, uint32_t at32, uint32_t op)
+{
+	struct we_x_patch *patch = t->rc == 0 ? we_vec_add(&t->patches, sizeof(*patch)) : NULL;
+
+	if (patch == NULL) {
+		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
+	*patch = (struct we_x_patch){.next = *list, .at32 = at32, .op = op};
+	*list = (uint32_t)t->patches.len - 1;
+}
+
+static void bind_patches(struct we_xlate *t, uint32_t list)
+{
+	for (; list != WE_X_NONE && t->rc == 0;
+		list = ((struct we_x_patch *)t->patches.data)[list].next) {
+		const struct we_x_patch *patch = (struct we_x_patch *)t->patches.data + list;
+
+		bind_here(t, patch->at32, patch->op);
+	}
+}
+
+// The place of an operation's 32-bit operand, in units of 32 bits.
+static uint32_t distance_of(uint32_t op)
+{
+	return 2 * op + 3;
+}
+
+static void open_label(struct we_xlate *t, enum we_op kind, const struct we_blocktype *block)
+{
+	struct we_x_label *label = t->rc == 0 ? we_vec_add(&t->labels, sizeof(*label)) : NULL;
+	struct we_blocktype type = *block;
+
+	if (label == NULL) {
+		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
+	*label = (struct we_x_label){.kind = kind,
+		.patches = WE_X_NONE,
+		.otherwise = WE_X_NONE,
+		.stub = WE_X_NONE,
+		.val = block->val};
+	// A block of one result lends its type from the block type; kept here, re-read when needed.
+	we_blocktype_types(t->module, &type, &label->params, &label->n_params, &label->results,
+		&label->n_results);
+	if (block->kind == WE_BLOCK_VAL)
+		label->results = NULL;
+	we_x_top_home(t, label->n_params);
+	label->height = n_operands(t) - label->n_params;
+	label->slot = label->n_params == 0 ? t->top : operand_at(t, label->height)->home;
+}
+
+static const we_valtype *results_of(const struct we_x_label *label)
+{
+	return label->results != NULL || label->n_results == 0 ? label->results : &label->val;
+}
+
+// A condition: an operation's comparison that is taken back into the branch, or a slot.
+struct condition {
+	enum we_icode compare; // 0: slot a is compared with 0
+	bool is_not;           // jump if it does not hold
+	uint16_t a;
+	uint16_t b;
+	int32_t imm; // of the compare's constant form
+	bool has_imm;
+};
+
+static bool is_imm_form(enum we_icode icode)
+{
+	return we_icode_forms[icode] == WE_FORM_ABI;
+}
+
+// Pop the condition of a branch; a comparison that stands last leaves the code.
+static struct condition pop_condition(struct we_xlate *t)
+{
+	const struct we_x_operand o = we_x_pop(t);
+	struct condition c = {0};
+	const struct we_iop *op;
+	enum we_icode icode;
+
+	if (t->rc != 0)
+		return c;
+	op = t->last == WE_X_NONE ? NULL : op_at(t, t->last);
+	icode = t->last == WE_X_NONE ? WE_I_N : icode_at(t, t->last);
+	if (!we_x_is_last_result(t, &o) || we_branch_forms[icode].br == 0 ||
+		(is_imm_form(icode) && !fits_16(op->simm))) {
+		c.a = (uint16_t)we_x_slot_of(t, &o);
+		return c;
+	}
+	c.compare = icode;
+	c.has_imm = is_imm_form(icode);
+	c.a = op->b;
+	c.b = c.has_imm ? 0 : op->c;
+	c.imm = c.has_imm ? op->simm : 0;
+	t->words.len = t->last;
+	t->last = t->earlier;
+	t->earlier = WE_X_NONE;
+	if (c.has_imm && c.imm == 0 && (icode == WE_I_I32_EQ_I || icode == WE_I_I32_NE_I)) {
+		c.compare = 0;
+		c.is_not = icode == WE_I_I32_EQ_I;
+	}
+	return c;
+}
+
+// The last operation, an addition to the slot that it adds to, goes into the backward branch that looks at its result.
+// Returns: what they become, or WE_I_N.
+static enum we_icode fuse_counter(struct we_xlate *t, struct condition *c, int32_t *ret_step)
+{
+	const struct we_iop *op;
+	enum we_icode icode;
+
+	if (t->last == WE_X_NONE || t->rc != 0)
+		return WE_I_N;
+	op = op_at(t, t->last);
+	icode = icode_at(t, t->last);
+	if ((icode != WE_I_I32_ADD_I && icode != WE_I_I64_ADD_I) || op->a != op->b)
+		return WE_I_N;
+	*ret_step = op->simm;
+	if (c->compare == WE_I_I32_NE && c->b == op->a && c->a != op->a) {
+		c->b = c->a; // the counter stands first
+		c->a = op->a;
+	}
+	if (c->a != op->a)
+		return WE_I_N;
+	if (c->compare == 0 && icode == WE_I_I32_ADD_I && fits_16(*ret_step))
+		return WE_I_LOOP_I32_ADD_NZ;
+	if (c->compare == WE_I_I64_NE_I && c->imm == 0 && icode == WE_I_I64_ADD_I &&
+		fits_16(*ret_step))
+		return WE_I_LOOP_I64_ADD_NZ;
+	if (c->compare == WE_I_I32_NE && icode == WE_I_I32_ADD_I && c->b != op->a)
+		return WE_I_LOOP_I32_ADD_NE;
+	return WE_I_N;
+}
+
+// Emit the branch, its distance still open, backwards or not. Returns: its word.
+static uint32_t emit_condition(struct we_xlate *t, struct condition *c, bool is_not, bool is_back)
+{
+	const bool negate = c->is_not != is_not;
+	const struct we_branch_forms *forms = &we_branch_forms[c->compare];
+	int32_t step = 0;
+	enum we_icode icode = is_back && !negate ? fuse_counter(t, c, &step) : WE_I_N;
+	uint32_t word;
+
+	if (icode != WE_I_N) {
+		t->words.len = t->last;
+		word = here(t);
+		if (icode == WE_I_LOOP_I32_ADD_NE)
+			we_x_emit_imm(t, icode, c->a, c->b, 0, (uint32_t)step);
+		else
+			we_x_emit(t, icode, c->a, (uint16_t)step, 0, 0);
+		return word;
+	}
+	word = here(t);
+	if (c->compare == 0)
+		icode = negate ? (is_back ? WE_I_LOOP_Z : WE_I_BR_Z)
+			       : (is_back ? WE_I_LOOP_NZ : WE_I_BR_NZ);
+	else
+		icode = negate ? forms->br_not : is_back ? forms->loop : forms->br;
+	we_x_emit(t, icode, c->a, c->has_imm ? (uint16_t)c->imm : c->b, 0, 0);
+	return word;
+}
+
+// The distance of operation op leads to the label.
+static void aim(struct we_xlate *t, struct we_x_label *label, uint32_t at32, uint32_t op)
+{
+	if (t->rc != 0)
+		return;
+	if (label->kind == WE_OP_LOOP)
+		((int32_t *)t->words.data)[at32] = (int32_t)label->start - (int32_t)op;
+	else
+		add_patch(t, &label->patches, at32, op);
+}
+
+// Would a branch to the label have to move what it carries?
+static bool has_moves(const struct we_xlate *t, const struct we_x_label *label)
+{
+	const uint32_t n = label_arity(label);
+
+	if (n == 0 || t->rc != 0)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (operand_at(t, n_operands(t) - n + i)->where != AT_HOME)
+			return true;
+	return operand_at(t, n_operands(t) - n)->home != label->slot;
+}
+
+// Before the branch: several values are at home, so that they move as one block.
+static void gather(struct we_xlate *t, const struct we_x_label *label)
+{
+	if (label_arity(label) > 1 && t->rc == 0)
+		we_x_top_home(t, label_arity(label));
+}
+
+// Move what a branch to the label carries from the top of the operand stack to where the label wants it; the
+// operand stack stays.
+static void carry(struct we_xlate *t, const struct we_x_label *label, uint32_t slot)
+{
+	const uint32_t n = label_arity(label);
+	const struct we_x_operand *o;
+
+	if (n == 0 || t->rc != 0)
+		return;
+	o = operand_at(t, n_operands(t) - n);
+	if (n > 1)
+		we_x_emit_imm(t, WE_I_MOV_N, slot, o->home, t->top - o->home, 0);
+	else if (o->where == CONSTANT)
+		we_x_emit_constant(t, slot, o);
+	else
+		we_x_emit_move(
+			t, o->type, slot, o->where == IN_LOCAL ? t->slots[o->local] : o->home);
+}
+
+// Return what lies on top of the operand stack, which stays.
+static void emit_return(struct we_xlate *t, const struct we_x_label *function)
+{
+	const struct we_x_operand *o;
+
+	if (t->rc != 0)
+		return;
+	if (function->n_results == 1) {
+		o = operand_at(t, n_operands(t) - 1);
+		if (o->where == CONSTANT && o->type != WE_T_V128 && fits_32(constant(o))) {
+			we_x_emit_imm(t, WE_I_RET_I, function->slot, 0, (uint32_t)o->bits[0], 0);
+			return;
+		}
+		if (o->where == CONSTANT)
+			we_x_send_home(t, n_operands(t) - 1);
+		if (t->rc != 0)
+			return;
+		o = operand_at(t, n_operands(t) - 1);
+		we_x_emit(t, we_x_by_width(WE_I_RET_32, o->type), function->slot,
+			o->where == IN_LOCAL ? t->slots[o->local] : o->home, 0, 0);
+		return;
+	}
+	carry(t, function, function->slot);
+	we_x_emit(t, WE_I_RET, 0, 0, 0, 0);
+}
+
+// The way to a label whose values may have to move: moves and a jump, or a return.
+static void emit_jump(struct we_xlate *t, struct we_x_label *label)
+{
+	uint32_t word;
+
+	if (label->kind == WE_OP_NONE) {
+		emit_return(t, label);
+		return;
+	}
+	if (has_moves(t, label))
+		carry(t, label, label->slot);
+	word = here(t);
+	we_x_emit(t, label->kind == WE_OP_LOOP ? WE_I_LOOP_BR : WE_I_BR, 0, 0, 0, 0);
+	aim(t, label, distance_of(word), word);
+}
+
+// What follows until the end of the block cannot be reached.
+static void die(struct we_xlate *t)
+{
+	struct we_x_label *label = label_at(t, 0);
+
+	label->is_dead = true;
+	if (t->rc == 0 && n_operands(t) > label->height)
+		we_x_pop_n(t, n_operands(t) - label->height);
+}
+
+void we_lower_unreachable(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	(void)in;
+	we_x_emit(t, how->icode, 0, 0, 0, 0);
+	die(t);
+}
+
+void we_lower_block(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	(void)how;
+	we_x_leave_locals(t);
+	open_label(t, WE_OP_BLOCK, &in->of.block);
+}
+
+void we_lower_loop(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	(void)how;
+	we_x_leave_locals(t);
+	open_label(t, WE_OP_LOOP, &in->of.block);
+	label_at(t, 0)->start = here(t);
+	t->last = WE_X_NONE;
+	t->earlier = WE_X_NONE;
+	t->n_loops++;
+}
+
+void we_lower_if(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct condition c = pop_condition(t);
+	uint32_t word;
+
+	(void)how;
+	we_x_leave_locals(t);
+	open_label(t, WE_OP_IF, &in->of.block);
+	word = emit_condition(t, &c, true, false);
+	if (t->rc == 0)
+		add_patch(t, &label_at(t, 0)->otherwise, distance_of(word), word);
+}
+
+void we_lower_else(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_x_label *label = label_at(t, 0);
+
+	(void)in;
+	(void)how;
+	if (!label->is_dead) {
+		uint32_t word;
+
+		we_x_top_home(t, label->n_results);
+		word = here(t);
+		we_x_emit(t, WE_I_BR, 0, 0, 0, 0);
+		if (t->rc == 0)
+			add_patch(t, &label->patches, distance_of(word), word);
+	}
+	bind_patches(t, label->otherwise);
+	label->otherwise = WE_X_NONE;
+	label->kind = WE_OP_ELSE;
+	label->is_dead = false;
+	if (t->rc != 0)
+		return;
+	we_x_pop_n(t, n_operands(t) - label->height);
+	we_x_push_types(t, label->params, label->n_params);
+}
+
+void we_lower_end(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_x_label label = *label_at(t, 0);
+	const bool is_reached =
+		!label.is_dead || label.patches != WE_X_NONE || label.otherwise != WE_X_NONE;
+
+	(void)in;
+	(void)how;
+	if (label.kind == WE_OP_NONE) {
+		if (!label.is_dead) {
+			gather(t, &label);
+			emit_return(t, &label);
+		}
+		t->labels.len--;
+		return;
+	}
+	if (!label.is_dead)
+		we_x_top_home(t, label.n_results);
+	if (label.kind == WE_OP_LOOP)
+		t->n_loops--;
+	bind_patches(t, label.otherwise);
+	bind_patches(t, label.patches);
+	t->labels.len--;
+	if (t->rc != 0)
+		return;
+	we_x_pop_n(t, n_operands(t) - label.height);
+	if (is_reached)
+		we_x_push_types(t, results_of(&label), label.n_results);
+	else
+		die(t);
+}
+
+void we_lower_br(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_x_label *label = label_at(t, in->of.idx);
+
+	(void)how;
+	gather(t, label);
+	emit_jump(t, label);
+	die(t);
+}
+
+void we_lower_br_if(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct condition c = pop_condition(t);
+	struct we_x_label *label = label_at(t, in->of.idx);
+	const uint32_t before = here(t);
+	uint32_t word;
+
+	(void)how;
+	gather(t, label);
+	if (here(t) != before)
+		t->last = WE_X_NONE;
+	if (label->kind != WE_OP_NONE && !has_moves(t, label)) {
+		word = emit_condition(t, &c, false, label->kind == WE_OP_LOOP);
+		aim(t, label, distance_of(word), word);
+		return;
+	}
+	word = emit_condition(t, &c, true, false);
+	emit_jump(t, label);
+	if (t->rc == 0)
+		bind_here(t, distance_of(word), word);
+}
+
+void we_lower_br_table(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_x_operand o = we_x_pop(t);
+	const uint32_t slot = we_x_slot_of(t, &o);
+	const uint32_t n = in->of.labels.n;
+	struct we_reader targets = in->of.labels.targets;
+	uint32_t depth = 0;
+	uint32_t word;
+
+	// All labels have the same arity. The list has been read before: reading it cannot fail.
+	if (we_reader_u32(&targets, &depth) == 0 && t->rc == 0)
+		we_x_top_home(t, label_arity(label_at(t, depth)));
+	word = here(t);
+	if (we_x_emit_words(t, how->icode, 2 + (n + 2) / 2) == NULL)
+		return;
+	op_at(t, word)->a = (uint16_t)slot;
+	op_at(t, word)->imm = n;
+	targets = in->of.labels.targets;
+	for (uint32_t i = 0; i <= n && t->rc == 0; i++) {
+		const uint32_t at32 = 2 * (word + 2) + i;
+		struct we_x_label *label;
+
+		if (we_reader_u32(&targets, &depth) != 0)
+			break;
+		label = label_at(t, depth);
+		if (label->kind != WE_OP_NONE && label->kind != WE_OP_LOOP &&
+			!has_moves(t, label)) {
+			aim(t, label, at32, word);
+			continue;
+		}
+		if (label->stub == WE_X_NONE ||
+			label->stub < word) { // none, or of an earlier table
+			label->stub = here(t);
+			emit_jump(t, label);
+		}
+		if (t->rc == 0)
+			((int32_t *)t->words.data)[at32] = (int32_t)(label->stub - word);
+	}
+	die(t);
+}
+
+void we_lower_return(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_x_label *function = label_at(t, (uint32_t)t->labels.len - 1);
+
+	(void)in;
+	(void)how;
+	gather(t, function);
+	emit_return(t, function);
+	die(t);
+}
+
+// The arguments on top of the operand stack are at home and popped. Returns: the slot where the callee's frame has its
+// header.
+static uint32_t pop_arguments(struct we_xlate *t, const struct we_functype *type)
+{
+	uint32_t callee;
+
+	if (t->rc != 0)
+		return 0;
+	we_x_top_home(t, type->n_params);
+	we_x_pop_n(t, type->n_params);
+	callee = t->top + we_functype_room(type);
+	we_x_need_slots(t, callee);
+	return callee;
+}
+
+// A call of a function of this module, whose code may not stand yet.
+static void emit_call(
+	struct we_xlate *t, enum we_icode icode, uint32_t callee, const struct we_func_def *def)
+{
+	uint32_t *word = t->rc == 0 ? we_vec_add(&t->calls, sizeof(*word)) : NULL;
+
+	if (word == NULL) {
+		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
+	*word = here(t);
+	we_x_emit_imm(t, icode, callee, 0, 0, (uintptr_t)&def->code);
+}
+
+// arg: a tail call.
+void we_lower_call(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_func_def *def = &t->module->is.funcs[in->of.idx];
+	const bool is_tail = how->arg != 0;
+	const uint32_t callee = pop_arguments(t, def->type);
+
+	if (in->of.idx < t->module->is.n_imported_funcs)
+		we_x_emit_imm(
+			t, is_tail ? WE_I_TAIL_IMPORT : WE_I_CALL_IMPORT, callee, 0, in->of.idx, 0);
+	else
+		emit_call(t, how->icode, callee, def);
+	if (is_tail)
+		die(t);
+	else
+		we_x_push_types(t, we_functype_results(def->type), def->type->n_results);
+}
+
+void we_lower_call_indirect(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const struct we_functype *type = t->module->is.types[in->of.pair.a].func;
+	const struct we_x_operand index = we_x_pop(t);
+	const uint32_t b = we_x_slot_of(t, &index);
+	const uint32_t callee = pop_arguments(t, type);
+
+	we_x_emit_imm(t, how->icode, callee, b, in->of.pair.b, (uintptr_t)type);
+	if (how->arg != 0)
+		die(t);
+	else
+		we_x_push_types(t, we_functype_results(type), type->n_results);
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Operations and operands of a translation.
+//
+// Module path 3/6. Owns: nothing of its own. Thread: any.
+#include "xlate.h"
+
+#include <assert.h>
+#include <string.h>
+
+static_assert(WE_FRAME_MAX_SLOTS <= WE_X_POOL, "a stack slot is not taken for a constant");
+static_assert(WE_FRAME_MAX_SLOTS + WE_FRAME_POOL_MAX <= UINT16_MAX, "slots fit their 16 bits");
+
+void we_x_fail(struct we_xlate *t, int rc)
+{
+	if (t->rc == 0)
+		t->rc = rc;
+}
+
+// ---- emission ------------------------------------------------------------------------------------
+
+void we_x_set_icode(struct we_xlate *t, uint32_t word, enum we_icode icode)
+{
+	((uint64_t *)t->words.data)[word] = icode;
+}
+
+static void note_offset(struct we_xlate *t)
+{
+	struct we_code_offset *last =
+		t->offsets.len == 0
+			? NULL
+			: (struct we_code_offset *)t->offsets.data + (t->offsets.len - 1);
+
+	if (last != NULL && last->at == t->at && last->word <= here(t))
+		return;
+	if (last == NULL || last->word != here(t))
+		last = we_vec_add(&t->offsets, sizeof(*last));
+	if (last == NULL) {
+		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
+	*last = (struct we_code_offset){.word = here(t), .at = t->at};
+}
+
+struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words)
+{
+	const uint32_t word = here(t);
+	uint64_t *data;
+
+	note_offset(t);
+	if (t->rc != 0 || we_vec_reserve(&t->words, n_words, sizeof(uint64_t)) != 0) {
+		we_x_fail(t, WE_E_NOMEM);
+		return NULL;
+	}
+	data = (uint64_t *)t->words.data + word;
+	memset(data, 0, n_words * sizeof(*data));
+	data[0] = icode;
+	t->words.len += n_words;
+	t->earlier = t->last;
+	t->last = WE_X_NONE;
+	return op_at(t, word);
+}
+
+void we_x_emit(
+	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+	struct we_iop *op = we_x_emit_words(t, icode, WE_FORM_WORDS(we_icode_forms[icode]));
+
+	if (op == NULL || we_icode_forms[icode] == WE_FORM_NONE)
+		return;
+	op->a = (uint16_t)a;
+	op->b = (uint16_t)b;
+	op->c = (uint16_t)c;
+	op->d = (uint16_t)d;
+}
+
+void we_x_emit_imm(
+	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm, uint64_t x)
+{
+	const uint32_t n_words = WE_FORM_WORDS(we_icode_forms[icode]);
+	struct we_iop *op = we_x_emit_words(t, icode, n_words);
+
+	if (op == NULL)
+		return;
+	op->a = (uint16_t)a;
+	op->b = (uint16_t)b;
+	op->imm = imm;
+	if (n_words > 2)
+		op->x[0] = x;
+}
+
+void we_x_mark_result(struct we_xlate *t, uint32_t word)
+{
+	t->last = t->rc == 0 ? word : WE_X_NONE;
+}
+
+enum we_icode we_x_by_width(enum we_icode icode_32, we_valtype type)
+{
+	const uint32_t width = type == WE_T_V128 ? 2 : type == WE_T_I32 || type == WE_T_F32 ? 0 : 1;
+
+	return (enum we_icode)(icode_32 + width);
+}
+
+static_assert(WE_I_MOV_64 == WE_I_MOV_32 + 1 && WE_I_MOV_128 == WE_I_MOV_32 + 2, "by_width");
+static_assert(WE_I_RET_64 == WE_I_RET_32 + 1 && WE_I_RET_128 == WE_I_RET_32 + 2, "by_width");
+static_assert(
+	WE_I_SELECT_64 == WE_I_SELECT_32 + 1 && WE_I_SELECT_128 == WE_I_SELECT_32 + 2, "by_width");
+static_assert(WE_I_GLOBAL_GET_64 == WE_I_GLOBAL_GET_32 + 1 &&
+		      WE_I_GLOBAL_GET_128 == WE_I_GLOBAL_GET_32 + 2,
+	"by_width");
+static_assert(WE_I_GLOBAL_SET_64 == WE_I_GLOBAL_SET_32 + 1 &&
+		      WE_I_GLOBAL_SET_128 == WE_I_GLOBAL_SET_32 + 2,
+	"by_width");
+
+void we_x_emit_constant(struct we_xlate *t, uint32_t slot, const struct we_x_operand *o)
+{
+	const uint32_t word = here(t);
+
+	if (o->type == WE_T_V128) {
+		we_x_emit(t, WE_I_CONST_128, slot, 0, 0, 0);
+		if (t->rc == 0)
+			memcpy(op_at(t, word)->x, o->bits, sizeof(o->bits));
+	} else if (o->type == WE_T_I32 || o->type == WE_T_F32) {
+		we_x_emit_imm(t, WE_I_CONST_32, slot, 0, (uint32_t)o->bits[0], 0);
+	} else if (fits_32(constant(o))) {
+		we_x_emit_imm(t, WE_I_CONST_64I, slot, 0, (uint32_t)o->bits[0], 0);
+	} else {
+		we_x_emit_imm(t, WE_I_CONST_64, slot, 0, 0, o->bits[0]);
+	}
+	we_x_mark_result(t, word);
+}
+
+void we_x_emit_move(struct we_xlate *t, we_valtype type, uint32_t to, uint32_t from)
+{
+	const uint32_t word = here(t);
+
+	const enum we_icode icode = we_x_by_width(WE_I_MOV_32, type);
+
+	if (to == from)
+		return;
+	if (t->last != WE_X_NONE && icode_at(t, t->last) == icode && icode != WE_I_MOV_128) {
+		struct we_iop *op = op_at(t, t->last);
+
+		we_x_set_icode(t, t->last, icode == WE_I_MOV_32 ? WE_I_MOV2_32 : WE_I_MOV2_64);
+		op->c = (uint16_t)to;
+		op->d = (uint16_t)from;
+		t->last = WE_X_NONE;
+		return;
+	}
+	we_x_emit(t, icode, to, from, 0, 0);
+	we_x_mark_result(t, word);
+}
+
+// ---- the operand stack ---------------------------------------------------------------------------
+
+void we_x_need_slots(struct we_xlate *t, uint32_t end)
+{
+	if (end > t->max)
+		t->max = end;
+	if (end > WE_FRAME_MAX_SLOTS)
+		we_x_fail(t, WE_E_UNSUPPORTED);
+}
+
+struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type)
+{
+	struct we_x_operand *o = t->rc == 0 ? we_vec_add(&t->operands, sizeof(*o)) : NULL;
+
+	if (o == NULL) {
+		we_x_fail(t, WE_E_NOMEM);
+		return NULL;
+	}
+	*o = (struct we_x_operand){.where = AT_HOME, .type = type, .home = t->top};
+	t->top += we_valtype_n_slots(type);
+	we_x_need_slots(t, t->top);
+	return o;
+}
+
+void we_x_push_constant(struct we_xlate *t, we_valtype type, uint64_t bits)
+{
+	struct we_x_operand *o = we_x_push(t, type);
+
+	if (o == NULL)
+		return;
+	o->where = CONSTANT;
+	o->bits[0] = bits;
+}
+
+void we_x_push_local(struct we_xlate *t, we_localidx local)
+{
+	struct we_x_operand *o = we_x_push(t, t->types[local]);
+
+	if (o == NULL)
+		return;
+	o->where = IN_LOCAL;
+	o->local = local;
+	o->prev = t->refs[local];
+	t->refs[local] = n_operands(t) - 1;
+}
+
+struct we_x_operand we_x_pop(struct we_xlate *t)
+{
+	struct we_x_operand o = {.where = CONSTANT, .type = WE_T_I32};
+
+	if (t->rc != 0)
+		return o;
+	assert(t->operands.len > 0); // the body is valid
+	o = *operand_at(t, n_operands(t) - 1);
+	t->operands.len--;
+	t->top = o.home;
+	if (o.where == IN_LOCAL)
+		t->refs[o.local] = o.prev;
+	if (t->homely > n_operands(t))
+		t->homely = n_operands(t);
+	return o;
+}
+
+uint32_t we_x_slot_of(struct we_xlate *t, const struct we_x_operand *o)
+{
+	const uint32_t n = we_valtype_n_slots(o->type);
+
+	if (o->where == AT_HOME)
+		return o->home;
+	if (o->where == IN_LOCAL)
+		return t->slots[o->local];
+	if (t->n_loops == 0 || t->pool.len + n > WE_FRAME_POOL_MAX) {
+		we_x_emit_constant(t, o->home, o);
+		return o->home;
+	}
+	for (uint32_t i = 0; i + n <= t->pool.len && i < 64; i++) // the first ones are shared
+		if (memcmp((uint64_t *)t->pool.data + i, o->bits, n * sizeof(uint64_t)) == 0)
+			return WE_X_POOL + i;
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t *word = we_vec_add(&t->pool, sizeof(*word));
+
+		if (word == NULL) {
+			we_x_fail(t, WE_E_NOMEM);
+			return o->home;
+		}
+		*word = o->bits[i];
+	}
+	return WE_X_POOL + (uint32_t)t->pool.len - n;
+}
+
+void we_x_send_home(struct we_xlate *t, uint32_t i)
+{
+	struct we_x_operand *o = operand_at(t, i);
+
+	if (o->where == IN_LOCAL)
+		we_x_emit_move(t, o->type, o->home, t->slots[o->local]);
+	else if (o->where == CONSTANT)
+		we_x_emit_constant(t, o->home, o);
+	o->where = AT_HOME;
+}
+
+void we_x_preserve(struct we_xlate *t, we_localidx local)
+{
+	for (uint32_t i = t->refs[local]; i != WE_X_NONE; i = operand_at(t, i)->prev)
+		we_x_send_home(t, i);
+	t->refs[local] = WE_X_NONE;
+}
+
+void we_x_leave_locals(struct we_xlate *t)
+{
+	for (uint32_t i = t->homely; i < n_operands(t) && t->rc == 0; i++)
+		if (operand_at(t, i)->where == IN_LOCAL)
+			we_x_preserve(t, operand_at(t, i)->local);
+	t->homely = n_operands(t);
+}
+
+void we_x_top_home(struct we_xlate *t, uint32_t n)
+{
+	for (uint32_t i = n_operands(t); n > 0 && t->rc == 0; n--) {
+		const struct we_x_operand *o = operand_at(t, --i);
+
+		if (o->where == IN_LOCAL)
+			t->refs[o->local] = o->prev;
+		we_x_send_home(t, i);
+	}
+}
+
+void we_x_push_types(struct we_xlate *t, const we_valtype *types, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		(void)we_x_push(t, types[i]);
+}
+
+void we_x_pop_n(struct we_xlate *t, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		(void)we_x_pop(t);
+}
+
+uint32_t we_x_push_result(struct we_xlate *t, we_valtype type)
+{
+	const struct we_x_operand *o = we_x_push(t, type);
+
+	return o == NULL ? t->stack : o->home;
+}
+
+bool we_x_is_last_result(const struct we_xlate *t, const struct we_x_operand *o)
+{
+	return t->last != WE_X_NONE && o->where == AT_HOME && op_at(t, t->last)->a == o->home;
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_xlate: the state of one translation, and what emits operations and simulates the operand stack.
+//
+// Module path 3/6. An operand is a value in its home (the slot that its place on the operand stack has in the frame), a
+// local not yet read, or a constant. Reading the latter two where they are is what saves most moves; they go
+// to their homes when the local is about to change, at the start of a block, and where homes are wanted: arguments,
+// and what a branch or the end of a block carries.
+//
+// A failure stays in t->rc; functions called after it do nothing that matters.
+// Owns:   its vectors and arrays, which code.c frees.
+// Thread: any; one translation touches only its own.
+#pragma once
+
+#include "icode.h"
+#include "instr.h"
+#include "vec.h"
+
+#define WE_X_NONE UINT32_MAX
+#define WE_X_POOL 0xf000u // slots from here on stand for constants until the stack's start is known
+
+// Invariant: a LOCAL operand is linked in t->refs[local]; `prev` is a lower operand of the same local.
+struct we_x_operand {
+	enum {
+		AT_HOME,
+		IN_LOCAL,
+		CONSTANT
+	} where;
+	we_valtype type;
+	uint32_t home; // slot
+	we_localidx local;
+	uint32_t prev;
+	uint64_t bits[2]; // CONSTANT; an i32 or f32 is zero-extended
+};
+
+// A jump that waits for its target: the distance is the 32-bit word at32 of the code, from operation op on.
+struct we_x_patch {
+	uint32_t next; // index, WE_X_NONE ends the list
+	uint32_t at32;
+	uint32_t op; // word
+};
+
+struct we_x_label {
+	enum we_op kind; // BLOCK LOOP IF ELSE, or WE_OP_NONE for the function
+	uint32_t height; // operands below the parameters
+	uint32_t slot;   // home of the first of them
+	const we_valtype *params;
+	const we_valtype *results;
+	uint32_t n_params;
+	uint32_t n_results;
+	uint32_t start;     // LOOP: word
+	uint32_t patches;   // to the end
+	uint32_t otherwise; // IF: patch to the else branch
+	uint32_t stub;      // of the br_table being translated
+	bool is_dead;       // the code that follows cannot be reached
+	we_valtype val;     // storage of a block type's one result
+};
+
+struct we_xlate {
+	const struct we_module *module;
+	const struct we_func_def *def;
+	bool deterministic;
+	int rc;               // first failure; checked once an instruction
+	uint32_t dead_blocks; // blocks opened in dead code
+	uint32_t n_loops;     // that enclose the instruction
+	uint32_t at;          // of the instruction, bytes from the start of the module
+	uint32_t room;
+	uint32_t stack;   // slot where the operand stack begins
+	uint32_t top;     // slot after the top of the operand stack
+	uint32_t max;     // highest slot + 1 that a frame needs
+	uint32_t last;    // word of the last operation if its slot a is its result, else WE_X_NONE
+	uint32_t earlier; // the same of the one before it
+	uint32_t homely;  // operands below this one are not IN_LOCAL
+	struct we_vec words;    // uint64_t
+	struct we_vec offsets;  // struct we_code_offset
+	struct we_vec operands; // struct we_x_operand
+	struct we_vec labels;   // struct we_x_label
+	struct we_vec patches;  // struct we_x_patch
+	struct we_vec pool;     // uint64_t
+	struct we_vec calls;    // uint32_t, words
+	uint16_t *slots;        // [n_locals]
+	we_valtype *types;      // [n_locals]
+	uint32_t *refs;         // [n_locals] topmost operand IN_LOCAL, or WE_X_NONE
+};
+
+struct we_lowering {
+	void (*lower)(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+	enum we_icode icode;
+	uint32_t arg; // what the function says
+};
+
+// What a comparison that stands last in the code becomes in a branch; 0: it is none. A backward branch is never taken
+// for what does not hold: lower_eqz has turned the comparison round.
+struct we_branch_forms {
+	enum we_icode inverse; // a comparison
+	enum we_icode br;
+	enum we_icode br_not;
+	enum we_icode loop; // backwards
+};
+
+extern const struct we_branch_forms we_branch_forms[WE_I_N];
+
+static inline uint32_t here(const struct we_xlate *t)
+{
+	return (uint32_t)t->words.len;
+}
+
+static inline struct we_iop *op_at(const struct we_xlate *t, uint32_t word)
+{
+	return (struct we_iop *)(void *)((uint64_t *)t->words.data + word);
+}
+
+static inline enum we_icode icode_at(const struct we_xlate *t, uint32_t word)
+{
+	return (enum we_icode)((uint64_t *)t->words.data)[word];
+}
+
+static inline bool fits_16(int64_t x)
+{
+	return x >= INT16_MIN && x <= INT16_MAX;
+}
+
+static inline bool fits_32(int64_t x)
+{
+	return x >= INT32_MIN && x <= INT32_MAX;
+}
+
+// The constant as a signed number of its type.
+static inline int64_t constant(const struct we_x_operand *o)
+{
+	return o->type == WE_T_I32 || o->type == WE_T_F32 ? (int32_t)o->bits[0]
+							  : (int64_t)o->bits[0];
+}
+
+static inline struct we_x_operand *operand_at(const struct we_xlate *t, uint32_t i)
+{
+	return (struct we_x_operand *)t->operands.data + i;
+}
+
+static inline uint32_t n_operands(const struct we_xlate *t)
+{
+	return (uint32_t)t->operands.len;
+}
+
+static inline struct we_x_label *label_at(const struct we_xlate *t, uint32_t depth)
+{
+	return (struct we_x_label *)t->labels.data + (t->labels.len - 1 - depth);
+}
+
+// ---- operations ----------------------------------------------------------------------------------
+
+void we_x_fail(struct we_xlate *t, int rc);
+// Append an operation of n words, all but the first zero. Returns: it, NULL when t has failed.
+struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words);
+// Append an operation with four slots, or a constant and a word more; its form says which of them it has.
+void we_x_emit(
+	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c, uint32_t d);
+void we_x_emit_imm(
+	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm, uint64_t x);
+// Write a constant to a slot; move a value of a type from slot to slot.
+void we_x_emit_constant(struct we_xlate *t, uint32_t slot, const struct we_x_operand *o);
+void we_x_emit_move(struct we_xlate *t, we_valtype type, uint32_t to, uint32_t from);
+// The operation just emitted, at word, has its result in slot a.
+void we_x_mark_result(struct we_xlate *t, uint32_t word);
+// Make the operation at word another one of the same length.
+void we_x_set_icode(struct we_xlate *t, uint32_t word, enum we_icode icode);
+// One of three operations by the width of a type: those for 32, 64 and 128 bits stand in this order.
+enum we_icode we_x_by_width(enum we_icode icode_32, we_valtype type);
+// A frame reaches up to slot end. Fails beyond WE_FRAME_MAX_SLOTS.
+void we_x_need_slots(struct we_xlate *t, uint32_t end);
+
+// ---- the operand stack ---------------------------------------------------------------------------
+
+// Push an operand at home. Returns: it, or NULL when t has failed.
+struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type);
+void we_x_push_constant(struct we_xlate *t, we_valtype type, uint64_t bits);
+void we_x_push_local(struct we_xlate *t, we_localidx local);
+void we_x_push_types(struct we_xlate *t, const we_valtype *types, uint32_t n);
+// Push the result of the operation that comes next. Returns: its slot.
+uint32_t we_x_push_result(struct we_xlate *t, we_valtype type);
+// Pop an operand; its home keeps what it holds until something is pushed and written.
+struct we_x_operand we_x_pop(struct we_xlate *t);
+void we_x_pop_n(struct we_xlate *t, uint32_t n);
+// Give the slot where o can be read; o has just been popped, so that its home is free.
+uint32_t we_x_slot_of(struct we_xlate *t, const struct we_x_operand *o);
+// Is o the result of the last operation?
+bool we_x_is_last_result(const struct we_xlate *t, const struct we_x_operand *o);
+// Move operand i, which stays on the stack, to its home; the caller takes it out of its local's list.
+void we_x_send_home(struct we_xlate *t, uint32_t i);
+// The topmost n operands are at home.
+void we_x_top_home(struct we_xlate *t, uint32_t n);
+// The local is about to change: who still means its old value takes it home.
+void we_x_preserve(struct we_xlate *t, we_localidx local);
+// No operand is IN_LOCAL: a block may change locals on one way and not on another.
+void we_x_leave_locals(struct we_xlate *t);
+
+// ---- lower_control.c ------------------------------------------------------------------------------
+
+void we_lower_unreachable(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_block(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_loop(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_if(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_else(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_end(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_br(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_br_if(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_br_table(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_return(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_call(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_call_indirect(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+
+// ---- lower.c ---------------------------------------------------------------------------------------
+
+// How each instruction becomes operations; NULL for one of a feature that is not built.
+extern const struct we_lowering *const we_lowerings[WE_OP_N];
