@@ -115,7 +115,7 @@ uint32_t rig_u32(struct rig *rig, uint32_t ptr)
 const struct cm_type *rig_functype(struct rig *rig, const char *wit)
 {
 	const struct cm_type *type = NULL;
-	char text[512];
+	char text[640];
 
 	snprintf(text, sizeof(text), "f: %s;", wit);
 	if (cm_wit_parse(&rig->arena, text, &type, &rig->err) < 0) {
