@@ -117,9 +117,9 @@ static void option_expected(const struct option *option, char *buf, size_t cap)
 {
 	const char *words = types[option->type].words;
 
-	if (option->type == TYPE_VIEW)
-		snprintf(buf, cap, "a number from %" PRIu64 " to %" PRIu64 ", or full", option->min,
-			option->max);
+	if (option->type == TYPE_VIEW || option->type == TYPE_LCORE)
+		snprintf(buf, cap, "a number from %" PRIu64 " to %" PRIu64 ", or %s", option->min,
+			option->max, words);
 	else if (option->type == TYPE_NUMBER || types[option->type].scale > 1)
 		snprintf(buf, cap, "%s from %" PRIu64 " to %" PRIu64, words, option->min,
 			option->max);
@@ -406,6 +406,16 @@ static int parse_VIEW(
 {
 	if (node->kind == DP_YAML_SCALAR && strcmp(node->text, "full") == 0) {
 		store_number(option, base, WS_VIEW_FULL);
+		return 0;
+	}
+	return parse_NUMBER(ld, option, node, base);
+}
+
+static int parse_LCORE(
+	struct loader *ld, const struct option *option, const struct dp_yaml_node *node, void *base)
+{
+	if (node->kind == DP_YAML_SCALAR && strcmp(node->text, "any") == 0) {
+		store_number(option, base, DP_LCORE_ANY);
 		return 0;
 	}
 	return parse_NUMBER(ld, option, node, base);
@@ -1164,7 +1174,8 @@ static int resolve_queues(struct loader *ld)
 			return dp_complain(&ld->to, WE_E_INVALID, config->workers[w].place,
 				"workers[%u]: it polls no queue, expected at least one", w);
 		for (uint32_t other = 0; other < w; other++) {
-			if (config->workers[other].lcore == config->workers[w].lcore)
+			if (config->workers[w].lcore != DP_LCORE_ANY &&
+				config->workers[other].lcore == config->workers[w].lcore)
 				return dp_complain(&ld->to, WE_E_INVALID, config->workers[w].place,
 					"workers[%u].lcore: found lcore %u again, expected one "
 					"worker a core (workers[%u] has it)",

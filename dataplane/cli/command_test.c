@@ -2,7 +2,7 @@
 // Tests of the program from outside: for each wrong command line, component and capture its exit code and exact
 // message; help of each command; a capture through real filters.
 //
-// Environment: WEIR the program, WEIR_FILTERS the folder of prebuilt filters.
+// Environment: WEIR the program, WEIR_SOURCE the source tree, with its prebuilt filters and documents.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,11 +11,16 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include <ctype.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -25,8 +30,9 @@ enum {
 
 static char folder[] = "/tmp/weir-command-XXXXXX";
 static const char *weir;
-static const char *filters;
-static char out[65536]; // of the last command
+static const char *source;
+static char filters[4096]; // folder of the prebuilt ones
+static char out[65536];    // of the last command
 static char err[65536];
 
 static void save(const char *name, const void *bytes, size_t len)
@@ -62,14 +68,13 @@ static void expand(const char *text, char *buf, size_t cap)
 	snprintf(buf + strlen(buf), cap - strlen(buf), "%s", text);
 }
 
-// Run weir with words that stand between spaces. Returns its exit code.
-static int run(const char *line)
+// Start weir with words that stand between spaces; stdout and stderr go to files of those names.
+static pid_t start(const char *line)
 {
 	char *words[WORDS_MAX + 2] = {(char *)weir};
 	char copy[4096] = "";
 	char *rest = copy;
 	int n = 1;
-	int status;
 
 	expand(line, copy, sizeof(copy));
 	for (char *word; (word = strsep(&rest, " ")) != NULL && n <= WORDS_MAX;) {
@@ -86,12 +91,25 @@ static int run(const char *line)
 		execv(weir, words);
 		_exit(127);
 	}
+	return child;
+}
+
+// Wait for it; its output is in out and err then. Returns its exit code.
+static int finish(pid_t child)
+{
+	int status;
+
 	assert_int_equal(waitpid(child, &status, 0), child);
 	load("stdout", out, sizeof(out));
 	load("stderr", err, sizeof(err));
 	if (!WIFEXITED(status))
-		fail_msg("weir %s: ended by signal %d\n%s", line, WTERMSIG(status), err);
+		fail_msg("weir ended by signal %d\n%s", WTERMSIG(status), err);
 	return WEXITSTATUS(status);
+}
+
+static int run(const char *line)
+{
+	return finish(start(line));
 }
 
 // What a pcap file begins with: microseconds, Ethernet.
@@ -136,8 +154,9 @@ static int make_folder(void **state)
 
 	(void)state;
 	weir = getenv("WEIR");
-	filters = getenv("WEIR_FILTERS");
-	if (weir == NULL || filters == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0)
+	source = getenv("WEIR_SOURCE");
+	snprintf(filters, sizeof(filters), "%s/filters/prebuilt", source != NULL ? source : "");
+	if (weir == NULL || source == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0)
 		return -1;
 	make_capture();
 	save("in.pcap", capture, sizeof(capture));
@@ -191,9 +210,11 @@ static const struct {
 	{"run none.yaml", 1, "none.yaml: cannot read it: No such file or directory"},
 	{"run .", 1, ".: cannot read it: Is a directory"},
 	{"run wrong.yaml", 1,
-		"wrong.yaml:2:19: workers[0].lcore: found \"0x\", expected a number from 0 to 127"},
+		"wrong.yaml:2:19: workers[0].lcore: found \"0x\", expected a number from 0 to "
+		"1023, or any"},
 	{"run --check wrong.yaml", 1,
-		"wrong.yaml:2:19: workers[0].lcore: found \"0x\", expected a number from 0 to 127"},
+		"wrong.yaml:2:19: workers[0].lcore: found \"0x\", expected a number from 0 to "
+		"1023, or any"},
 	{"run --check cut.yaml", 1, "cut.wasm:0x63: malformed: length out of bounds"},
 	{"run cut.yaml --log-level error", 1, "cut.wasm:0x63: malformed: length out of bounds"},
 	{"run device.yaml --log-level error", 3,
@@ -495,6 +516,179 @@ static void stats_of_nobody_says_that_nobody_runs(void **state)
 	assert_non_null(strstr(err, "weir: no weir called weir-command-test runs here ("));
 }
 
+// Ask until the weir of that name answers: it takes a moment to start.
+static json_t *stats_of(const char *instance)
+{
+	for (int tries = 0; tries < 200; tries++) {
+		const struct timespec pause = {.tv_nsec = 50000000};
+		// Its files are the running weir's too: read what it wrote through a pipe.
+		int fds[2];
+
+		assert_int_equal(pipe(fds), 0);
+		const pid_t child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			char *words[] = {(char *)weir, "stats", "--json", "--instance",
+				(char *)instance, NULL};
+
+			alarm(PATIENCE_S);
+			dup2(fds[1], STDOUT_FILENO);
+			dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+			execv(weir, words);
+			_exit(127);
+		}
+		close(fds[1]);
+		FILE *answer = fdopen(fds[0], "r");
+		json_t *report = json_loadf(answer, 0, NULL);
+		int status;
+		fclose(answer);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (report != NULL)
+			return report;
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static void run_answers_stats_stays_at_sighup_and_ends_at_sigterm(void **state)
+{
+	static const char conf[] =
+		"eal: [--no-huge, --no-shconf, -m, '128']\nmbufs: 1024\n"
+		"ports: {a: {device: net_null0, to: b}, b: {device: net_null1}}\n"
+		"workers: [{lcore: any}]\n";
+	char instance[32];
+	char line[128];
+
+	(void)state;
+	save("c.yaml", conf, strlen(conf));
+	snprintf(instance, sizeof(instance), "wt%d", (int)getpid());
+	snprintf(line, sizeof(line), "run c.yaml --instance %s --json", instance);
+	const pid_t child = start(line);
+	json_t *report = stats_of(instance);
+	assert_non_null(report);
+	assert_string_equal(json_string_value(json_object_get(report, "instance")), instance);
+	assert_int_equal(json_array_size(json_object_get(report, "ports")), 2);
+	assert_int_equal(json_array_size(json_object_get(report, "queues")), 2);
+	const json_t *port = json_array_get(json_object_get(report, "ports"), 0);
+	assert_string_equal(json_string_value(json_object_get(port, "device")), "net_null0");
+	json_decref(report);
+	assert_int_equal(kill(child, SIGHUP), 0);
+	report = stats_of(instance);
+	assert_non_null(report);
+	json_decref(report);
+	assert_int_equal(kill(child, SIGTERM), 0);
+	assert_int_equal(finish(child), 0);
+	report = json_loads(out, 0, NULL);
+	assert_non_null(report);
+	assert_true(
+		json_is_true(json_object_get(json_object_get(report, "conservation"), "holds")));
+	assert_int_equal(json_integer_value(json_object_get(report, "mbufs_missing")), 0);
+	json_decref(report);
+	assert_non_null(strstr(err, "SIGHUP: there is no reload yet"));
+	assert_non_null(strstr(err, "ended by SIGTERM"));
+}
+
+static void run_tells_the_service_manager_when_it_is_ready(void **state)
+{
+	static const char conf[] =
+		"eal: [--no-huge, --no-shconf, --no-telemetry, -m, '128']\nmbufs: 1024\n"
+		"ports: {a: {device: net_null0}}\nworkers: [{lcore: any}]\n";
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char state_text[256];
+
+	(void)state;
+	save("c.yaml", conf, strlen(conf));
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/notify", folder);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	setenv("NOTIFY_SOCKET", at.sun_path, 1);
+	const int code = run("run c.yaml --duration 0.1 --log-level error");
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(code, 0);
+	ssize_t len = recv(fd, state_text, sizeof(state_text) - 1, MSG_DONTWAIT);
+	assert_true(len > 0);
+	state_text[len] = '\0';
+	assert_string_equal(state_text, "READY=1\nSTATUS=running");
+	len = recv(fd, state_text, sizeof(state_text) - 1, MSG_DONTWAIT);
+	assert_true(len > 0);
+	state_text[len] = '\0';
+	assert_string_equal(state_text, "STOPPING=1");
+	close(fd);
+	unlink(at.sun_path);
+}
+
+static void document_has_the_keys_of_the_configuration(void **state)
+{
+	static char document[1 << 17];
+	char path[8192];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/docs/configuration.md", source);
+	load(path, document, sizeof(document));
+	assert_int_equal(run("help configuration --markdown"), 0);
+	if (strstr(document, out) == NULL)
+		fail_msg("docs/configuration.md does not have what weir help configuration "
+			 "--markdown prints");
+}
+
+// The page in lower case with its roff escapes taken away, so that "--json" is found.
+static void load_page(const char *name, char *page, size_t cap)
+{
+	char path[8192];
+	size_t used = 0;
+
+	snprintf(path, sizeof(path), "%s/docs/man/%s", source, name);
+	load(path, page, cap);
+	for (size_t i = 0; page[i] != '\0'; i++) {
+		if (page[i] != '\\')
+			page[used++] = page[i];
+	}
+	page[used] = '\0';
+}
+
+static void man_pages_have_every_command_and_option(void **state)
+{
+	static const struct {
+		const char *command; // in capitals
+		const char *flag;
+	} flags[] = {
+#define CLI_FLAG(NAME, ID, letter, flag, value, doc) {#NAME, flag},
+#include "command.def"
+	};
+	static char page[1 << 17];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "weir-%s.1", flags[i].command);
+		for (char *p = name; *p != '\0'; p++)
+			*p = (char)tolower((unsigned char)*p);
+		load_page(name, page, sizeof(page));
+		if (strstr(page, flags[i].flag) == NULL)
+			fail_msg("docs/man/%s does not have %s", name, flags[i].flag);
+	}
+	load_page("weir.1", page, sizeof(page));
+#define CLI_COMMAND(NAME, name, operands, doc) assert_non_null(strstr(page, "weir-" name " (1)"));
+#include "command.def"
+}
+
+static void man_page_of_the_configuration_has_every_key(void **state)
+{
+	static const char *const keys[] = {
+#define DP_OPTION(SCOPE, key, TYPE, field, min, max, def, doc) "\nfB" key "fR",
+#include "option.def"
+	};
+	static char page[1 << 17];
+
+	(void)state;
+	load_page("weir.yaml.5", page, sizeof(page));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strstr(page, keys[i]) == NULL)
+			fail_msg("docs/man/weir.yaml.5 does not have %s", keys[i]);
+	}
+}
+
 static void run_check_is_silent_but_for_its_result(void **state)
 {
 	(void)state;
@@ -518,6 +712,11 @@ int main(void)
 		cmocka_unit_test(validate_looks_at_every_file),
 		cmocka_unit_test(run_on_a_processor_that_is_not_there_is_the_machines_refusal),
 		cmocka_unit_test(stats_of_nobody_says_that_nobody_runs),
+		cmocka_unit_test(run_answers_stats_stays_at_sighup_and_ends_at_sigterm),
+		cmocka_unit_test(run_tells_the_service_manager_when_it_is_ready),
+		cmocka_unit_test(document_has_the_keys_of_the_configuration),
+		cmocka_unit_test(man_pages_have_every_command_and_option),
+		cmocka_unit_test(man_page_of_the_configuration_has_every_key),
 		cmocka_unit_test(run_check_is_silent_but_for_its_result),
 	};
 

@@ -156,6 +156,7 @@ static void watch_run(
 	dp_log_set_transient(false);
 	if (watch.is_terminal)
 		fputs("\r\033[K", stderr);
+	show_hangups(&watch);
 }
 
 static void log_end(void)
