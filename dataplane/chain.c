@@ -186,9 +186,7 @@ int dp_chain_seat(struct dp_chain *chain, uint32_t i, struct ws_filter *filter)
 
 	stage->config = stage->seat.filter;
 	dp_stage_adopt(stage, filter);
-	if (i == 0)
-		return 0;
-	// Everything that the stages in front may let go, and a burst that passes them by.
+	// Everything that the stages in front may let go, and a burst.
 	for (uint32_t k = 0; k < i; k++)
 		stage->waiting.cap += most_out(chain->stages[k].config);
 	stage->waiting.cap += WS_BURST_MAX;

@@ -9,8 +9,8 @@
 #include "supervise.h"
 #include "tx.h"
 
-// Packets in front of a filter that had no room for them. Their mark, scratch and port stand in
-// dp_mbuf_priv. A first filter has none: its queue is not polled instead.
+// Packets in front of a filter that had no room for them: because an earlier one let many go at once, or
+// because the instance is a new one with less room than the burst that it met.
 // Invariant: n <= cap. While packets wait in front of a filter, those before it do not run and the queue
 // is not polled, so that a cap of all that these may let go at once is enough.
 struct dp_waiting {

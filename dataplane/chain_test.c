@@ -299,6 +299,43 @@ static void every_lost_instance_is_replaced(void **state)
 	dp_stats_destroy(stats);
 }
 
+static void a_replacement_with_less_room_than_a_burst_loses_nothing(void **state)
+{
+	struct dp_stats *stats;
+
+	(void)state;
+	set_up(fill_many);
+	struct dp_filter_config *filter = rig_filter(&rig, 0, "trap 2");
+	filter->limits.held = 4;
+	filter->on_fault = DP_ON_FAULT_OPEN;
+	fake.pause_ms = 1;
+	fake_run(&rig, &fake, &stats);
+	assert_true(stats->filters[0][0].restarts > 0);
+	assert_int_equal(fake.ports[1].n_out, N);
+	dp_stats_destroy(stats);
+}
+
+static void fill_burst(struct fake *f, uint16_t port, struct rte_mempool *pool)
+{
+	for (uint32_t i = 0; port == 0 && i < 32; i++)
+		fake_receive(f, 0, rig_packet(pool, (uint8_t)i, 60, 0));
+}
+
+static void a_run_that_is_to_stop_waits_for_no_filter(void **state)
+{
+	struct dp_stats *stats;
+
+	(void)state;
+	set_up(fill_burst);
+	rig_filter(&rig, 0, "loop 1")->deadline_ns = 3600000000000; // an hour
+	fake_use(&fake);
+	struct dp_run *run = rig_run(&rig, &fake.hooks);
+	rig_wait_rx(&rig, run, 0, 32);
+	rig_end(&rig, run, &stats); // within seconds
+	assert_int_equal(stats->filters[0][0].deadlines, 1);
+	dp_stats_destroy(stats);
+}
+
 static void a_filter_that_loops_is_interrupted_and_the_run_goes_on(void **state)
 {
 	struct dp_stats *stats;
@@ -611,6 +648,8 @@ int main(void)
 		CHAIN_TEST(fault_under_policy_bypass_goes_on_to_the_next_filter),
 		CHAIN_TEST(fault_of_a_single_filter_bypassed_forwards_to_the_preset_port),
 		CHAIN_TEST(every_lost_instance_is_replaced),
+		CHAIN_TEST(a_replacement_with_less_room_than_a_burst_loses_nothing),
+		CHAIN_TEST(a_run_that_is_to_stop_waits_for_no_filter),
 		CHAIN_TEST(a_filter_that_loops_is_interrupted_and_the_run_goes_on),
 		CHAIN_TEST(a_filter_that_ends_by_itself_is_replaced),
 		CHAIN_TEST(a_filter_that_gives_up_at_its_start_is_refused),

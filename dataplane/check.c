@@ -37,7 +37,8 @@ static int check_alone(const struct dp_config *config, uint16_t idx, char **ret_
 	dp_clock_follow(&clock);
 	alone.chains = &chain;
 	alone.n_chains = 1;
-	int rc = dp_supervisor_create(&alone, &dp_stage_ops, &clock, &supervisor, ret_message);
+	int rc =
+		dp_supervisor_create(&alone, &dp_stage_ops, &clock, NULL, &supervisor, ret_message);
 	if (rc == 0)
 		rc = check_filter(supervisor, idx, ret_message);
 	dp_supervisor_destroy(supervisor);

@@ -105,9 +105,14 @@ void fake_receive(struct fake *fake, uint16_t port, struct rte_mbuf *m)
 	p->in[p->n_in++] = m;
 }
 
-void fake_run(struct rig *rig, struct fake *fake, struct dp_stats **ret_stats)
+void fake_use(struct fake *fake)
 {
 	the_fake = fake;
+}
+
+void fake_run(struct rig *rig, struct fake *fake, struct dp_stats **ret_stats)
+{
+	fake_use(fake);
 	struct dp_run *run = rig_run(rig, &fake->hooks);
 	rig_end_by_itself(rig, run, ret_stats);
 }

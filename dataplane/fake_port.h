@@ -48,5 +48,7 @@ void fake_init(struct fake *fake,
 	void (*fill)(struct fake *fake, uint16_t port, struct rte_mempool *pool));
 // One more packet to be received.
 void fake_receive(struct fake *fake, uint16_t port, struct rte_mbuf *m);
+// For tests that call rig_run themselves: whose ports the next run has.
+void fake_use(struct fake *fake);
 // Run to the end and check what every run must hold. ret_stats may be NULL.
 void fake_run(struct rig *rig, struct fake *fake, struct dp_stats **ret_stats);

@@ -203,6 +203,7 @@ int dp_port_start(struct dp_port *port, struct we_error *err)
 	if (port->config->promiscuous && rte_eth_promiscuous_enable(port->id) < 0)
 		dp_log_warn("port %s: the device has no promiscuous mode", port->config->name);
 	dp_port_watch_link(port);
+	port->link_changes = 0; // coming up at the start is none
 	return 0;
 }
 

@@ -332,8 +332,8 @@ int dp_run_create(const struct dp_config *config, const struct dp_hooks *hooks,
 		goto fail;
 	}
 	// Filters first: their faults are found before a port is touched.
-	if ((rc = dp_supervisor_create(
-		     config, &dp_stage_ops, &run->crew.clock, &run->supervisor, ret_message)) ||
+	if ((rc = dp_supervisor_create(config, &dp_stage_ops, &run->crew.clock, &run->crew.stop,
+		     &run->supervisor, ret_message)) ||
 		(rc = make_pools(run, ret_message)) || (rc = open_ports(run, ret_message)) ||
 		(rc = make_rings(run, ret_message)) || (rc = create_workers(run, ret_message)))
 		goto fail;

@@ -5,6 +5,7 @@
 #include "rx.h"
 
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 
 // Do the segments add up to the packet? net_pcap makes some that do not, out of records of more than
 // 65,535 bytes, and sending such a packet crashes the process.
@@ -51,6 +52,7 @@ uint32_t dp_rx_burst(const struct dp_rx *rx, struct rte_mbuf **mbufs, uint32_t b
 			rte_pktmbuf_free(m);
 			continue;
 		}
+		rte_prefetch0(rte_pktmbuf_mtod(m, void *));
 		mbufs[n_sound++] = m;
 	}
 	dp_count(&stats->rx.packets, n);

@@ -18,6 +18,7 @@
 
 #define MS                UINT64_C(1000000)
 #define START_DEADLINE_NS (1000 * MS) // CPU time of an instance's start
+#define STOP_DEADLINE_NS  (100 * MS)  // CPU time of a filter's run once the run is to stop
 #define BUSY_PAUSE_NS     (MS / 20)   // of the control thread, while instances come and go
 #define QUIET_PAUSE_NS    (2 * MS)
 #define BUSY_TURNS        200 // until it is quiet
@@ -49,6 +50,7 @@ struct dp_supervisor {
 	bool has_control;
 	bool has_watch;
 	atomic_bool stop;
+	const atomic_bool *run_stops; // borrowed, may be NULL
 	uint64_t watch_pause_ns;
 	uint64_t clock_ns; // when the clock was set last
 };
@@ -417,16 +419,23 @@ static void *control_main(void *arg)
 	return NULL;
 }
 
+static uint64_t longest_run_ns(const struct dp_supervisor *s)
+{
+	return s->run_stops && atomic_load(s->run_stops) ? STOP_DEADLINE_NS : UINT64_MAX;
+}
+
 static void *watch_main(void *arg)
 {
 	struct dp_supervisor *s = arg;
 
 	block_signals();
 	while (!atomic_load(&s->stop)) {
+		const uint64_t limit_ns = longest_run_ns(s);
+
 		pthread_mutex_lock(&s->graves);
-		dp_watch_check(&s->birth);
+		dp_watch_check(&s->birth, limit_ns);
 		for (struct dp_watch *watch = s->watches; watch; watch = watch->next)
-			dp_watch_check(watch);
+			dp_watch_check(watch, limit_ns);
 		pthread_mutex_unlock(&s->graves);
 		pause_ns(s->watch_pause_ns);
 	}
@@ -462,7 +471,8 @@ static uint64_t watch_pause_ns(const struct dp_config *config)
 }
 
 int dp_supervisor_create(const struct dp_config *config, const struct ws_filter_ops *ops,
-	struct dp_clock *clock, struct dp_supervisor **ret_supervisor, char **ret_message)
+	struct dp_clock *clock, const atomic_bool *stop, struct dp_supervisor **ret_supervisor,
+	char **ret_message)
 {
 	struct dp_supervisor *s = calloc(1, sizeof(*s));
 	struct we_error err = {0};
@@ -474,6 +484,7 @@ int dp_supervisor_create(const struct dp_config *config, const struct ws_filter_
 	s->config = config;
 	s->ops = ops;
 	s->clock = clock;
+	s->run_stops = stop;
 	s->watch_pause_ns = watch_pause_ns(config);
 	s->programs = calloc(config->n_filters + 1, sizeof(*s->programs));
 	if (!s->programs) {

@@ -75,10 +75,11 @@ struct dp_seat {
 	struct dp_seat *next;
 };
 
-// Loads every filter that a chain uses. ops: of all instances; env is a struct dp_owner. clock: borrowed.
+// Loads every filter that a chain uses. ops: of all instances; env is a struct dp_owner. clock, stop:
+// borrowed; once *stop is true (NULL: never), no run of a filter may take longer than a tenth of a second.
 // Returns: 0; what ws_program_create returns, INVALID (a file cannot be read); *ret_message as in run.h.
 WE_MUST_USE int dp_supervisor_create(const struct dp_config *config,
-	const struct ws_filter_ops *ops, struct dp_clock *clock,
+	const struct ws_filter_ops *ops, struct dp_clock *clock, const atomic_bool *stop,
 	struct dp_supervisor **ret_supervisor, char **ret_message);
 // Start the control thread. Needs: all seats are there. Returns: 0; HOST.
 WE_MUST_USE int dp_supervisor_start(struct dp_supervisor *supervisor);

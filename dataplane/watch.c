@@ -20,7 +20,7 @@ static uint64_t cpu_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-void dp_watch_check(struct dp_watch *watch)
+void dp_watch_check(struct dp_watch *watch, uint64_t limit_ns)
 {
 	const uint64_t seq = __atomic_load_n(&watch->seq, __ATOMIC_ACQUIRE);
 
@@ -34,7 +34,7 @@ void dp_watch_check(struct dp_watch *watch)
 	}
 	struct we_store *core = __atomic_load_n(&watch->core, __ATOMIC_RELAXED);
 	const uint64_t deadline_ns = __atomic_load_n(&watch->deadline_ns, __ATOMIC_RELAXED);
-	if (now_ns - watch->seen_ns <= deadline_ns)
+	if (now_ns - watch->seen_ns <= (deadline_ns < limit_ns ? deadline_ns : limit_ns))
 		return;
 	// Still the same run: what was read belongs to it. A run that ends just now ignores the entry.
 	const uint64_t entry = we_store_entry(core);

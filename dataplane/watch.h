@@ -37,6 +37,6 @@ static inline void dp_watch_leave(struct dp_watch *watch)
 	__atomic_store_n(&watch->seq, watch->seq + 1, __ATOMIC_RELEASE);
 }
 
-// Interrupt the guest if it has used up its deadline. Needs: no store that was ever entered is destroyed
+// Interrupt the guest if it has used up its deadline, or limit_ns when that is less. Needs: no store that was ever entered is destroyed
 // meanwhile, but after its leave was seen (the watching thread holds the lock that destroyers take).
-void dp_watch_check(struct dp_watch *watch);
+void dp_watch_check(struct dp_watch *watch, uint64_t limit_ns);
