@@ -486,6 +486,14 @@ OP(LOOP_NZ) { BRANCH_BACK(GET(u32, ip->a) != 0); }
 OP(BR_Z) { BRANCH(GET(u32, ip->a) == 0); }
 OP(LOOP_Z) { BRANCH_BACK(GET(u32, ip->a) == 0); }
 
+// What BR_TEST and its like look at.
+#define TEST() (GET(u32, ip->a) & (u32)(i32)(i16)ip->b)
+
+OP(BR_TEST) { BRANCH(TEST() != 0); }
+OP(BR_TEST_Z) { BRANCH(TEST() == 0); }
+OP(LOOP_TEST) { BRANCH_BACK(TEST() != 0); }
+OP(LOOP_TEST_Z) { BRANCH_BACK(TEST() == 0); }
+
 OP(LOOP_I32_ADD_NZ) {
 	if (IS_DUE())
 		SLOW(slow_due);

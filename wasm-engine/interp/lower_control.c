@@ -13,13 +13,14 @@
 const struct we_branch_forms we_branch_forms[WE_I_N] = {
 #define I_NAME(NAME, FORM)
 #define I_CMP(NAME, INVERSE, T, expr) \
-	[WE_I_##NAME] = {WE_I_##INVERSE, WE_I_BR_##NAME, WE_I_BR_##INVERSE, WE_I_LOOP_##NAME}, \
+	[WE_I_##NAME] = {WE_I_##INVERSE, WE_I_BR_##NAME, WE_I_BR_##INVERSE, WE_I_LOOP_##NAME, 0}, \
 	[WE_I_##NAME##_I] = {WE_I_##INVERSE##_I, WE_I_BR_##NAME##_I, WE_I_BR_##INVERSE##_I, \
-		WE_I_LOOP_##NAME##_I},
+		WE_I_LOOP_##NAME##_I, 0},
 #define I_FCMP(NAME, T, expr) \
-	[WE_I_##NAME] = {0, WE_I_BR_##NAME, WE_I_BRN_##NAME, WE_I_LOOP_##NAME},
+	[WE_I_##NAME] = {0, WE_I_BR_##NAME, WE_I_BRN_##NAME, WE_I_LOOP_##NAME, 0},
 #include "icode.def"
 #undef I_NAME
+	[WE_I_I32_AND_I] = {0, WE_I_BR_TEST, WE_I_BR_TEST_Z, WE_I_LOOP_TEST, WE_I_LOOP_TEST_Z},
 };
 // clang-format on
 
@@ -111,34 +112,53 @@ static bool is_imm_form(enum we_icode icode)
 	return we_icode_forms[icode] == WE_FORM_ABI;
 }
 
-// Pop the condition of a branch; a comparison that stands last leaves the code.
+// Take the comparison or test that stands last out of the code. Returns: false when none does.
+static bool take_back(struct we_xlate *t, struct condition *c)
+{
+	const struct we_iop *op;
+	enum we_icode icode;
+
+	if (t->last == WE_X_NONE)
+		return false;
+	op = op_at(t, t->last);
+	icode = icode_at(t, t->last);
+	if (we_branch_forms[icode].br == 0 || (is_imm_form(icode) && !fits_16(op->simm)))
+		return false;
+	c->compare = icode;
+	c->has_imm = is_imm_form(icode);
+	c->a = op->b;
+	c->b = c->has_imm ? 0 : op->c;
+	c->imm = c->has_imm ? op->simm : 0;
+	t->words.len = t->last;
+	t->last = t->earlier;
+	t->earlier = WE_X_NONE;
+	return true;
+}
+
+// Does slot a hold nothing but the result of the last operation, a test?
+static bool is_test_result(const struct we_xlate *t, uint32_t a)
+{
+	return t->last != WE_X_NONE && icode_at(t, t->last) == WE_I_I32_AND_I &&
+	       op_at(t, t->last)->a == a && a >= t->stack;
+}
+
+// Pop the condition of a branch.
 static struct condition pop_condition(struct we_xlate *t)
 {
 	const struct we_x_operand o = we_x_pop(t);
 	struct condition c = {0};
-	const struct we_iop *op;
-	enum we_icode icode;
 
 	if (t->rc != 0)
 		return c;
-	op = t->last == WE_X_NONE ? NULL : op_at(t, t->last);
-	icode = t->last == WE_X_NONE ? WE_I_N : icode_at(t, t->last);
-	if (!we_x_is_last_result(t, &o) || we_branch_forms[icode].br == 0 ||
-		(is_imm_form(icode) && !fits_16(op->simm))) {
+	if (!we_x_is_last_result(t, &o) || !take_back(t, &c)) {
 		c.a = (uint16_t)we_x_slot_of(t, &o);
 		return c;
 	}
-	c.compare = icode;
-	c.has_imm = is_imm_form(icode);
-	c.a = op->b;
-	c.b = c.has_imm ? 0 : op->c;
-	c.imm = c.has_imm ? op->simm : 0;
-	t->words.len = t->last;
-	t->last = t->earlier;
-	t->earlier = WE_X_NONE;
-	if (c.has_imm && c.imm == 0 && (icode == WE_I_I32_EQ_I || icode == WE_I_I32_NE_I)) {
+	if (c.imm == 0 && (c.compare == WE_I_I32_EQ_I || c.compare == WE_I_I32_NE_I)) {
+		c.is_not = c.compare == WE_I_I32_EQ_I;
 		c.compare = 0;
-		c.is_not = icode == WE_I_I32_EQ_I;
+		if (is_test_result(t, c.a))
+			(void)take_back(t, &c);
 	}
 	return c;
 }
@@ -196,7 +216,8 @@ static uint32_t emit_condition(struct we_xlate *t, struct condition *c, bool is_
 		icode = negate ? (is_back ? WE_I_LOOP_Z : WE_I_BR_Z)
 			       : (is_back ? WE_I_LOOP_NZ : WE_I_BR_NZ);
 	else
-		icode = negate ? forms->br_not : is_back ? forms->loop : forms->br;
+		icode = negate ? (is_back ? forms->loop_not : forms->br_not)
+			       : (is_back ? forms->loop : forms->br);
 	we_x_emit(t, icode, c->a, c->has_imm ? (uint16_t)c->imm : c->b, 0, 0);
 	return word;
 }

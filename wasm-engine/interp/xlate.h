@@ -88,13 +88,14 @@ struct we_lowering {
 	uint32_t arg; // what the function says
 };
 
-// What a comparison that stands last in the code becomes in a branch; 0: it is none. A backward branch is never taken
-// for what does not hold: lower_eqz has turned the comparison round.
+// What a comparison or test that stands last in the code becomes in a branch; 0: nothing. A backward branch is never
+// taken for a comparison that does not hold: lower_eqz has turned it round.
 struct we_branch_forms {
 	enum we_icode inverse; // a comparison
 	enum we_icode br;
 	enum we_icode br_not;
-	enum we_icode loop; // backwards
+	enum we_icode loop;     // backwards
+	enum we_icode loop_not; // a test's
 };
 
 extern const struct we_branch_forms we_branch_forms[WE_I_N];
