@@ -38,7 +38,8 @@ void *we_arena_alloc(struct we_arena *arena, size_t len)
 		return NULL;
 	len = (len + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	if (arena->cap - arena->used < len) {
-		// Chunks double, so that a large module costs few allocations and a small one little memory.
+		// Chunks double, so that a large module costs few allocations and a small one
+		// little memory.
 		size_t cap = arena->cap < FIRST_CHUNK  ? FIRST_CHUNK
 			     : arena->cap < LAST_CHUNK ? arena->cap * 2
 						       : LAST_CHUNK;

@@ -8,8 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h> // snprintf
 
-// Names from guests end up in messages: nothing in them may steer a terminal, and a cut must not leave half
-// a character.
+// Names from guests end up in messages: nothing in them may steer a terminal, and a cut must not
+// leave half a character.
 static void clean(char *msg)
 {
 	char *at = msg;

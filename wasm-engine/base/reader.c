@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_reader: see reader.h.
 //
-// Module path 1/7 and 5/7.
+// Module path 1/6 and 5/6.
 #include "reader.h"
 
 #include <stdarg.h>
@@ -51,8 +51,8 @@ int we_reader_fail_at(const struct we_reader *r, const uint8_t *at, const char *
 	return rc;
 }
 
-// LEB128 of at most `bits` bits. The last byte allowed carries bits % 7 of them; the rest of it must
-// repeat the sign (or be zero), and its continuation bit must be clear.
+// LEB128 of at most `bits` bits. The last byte allowed carries bits % 7 of them; the rest of it
+// must repeat the sign (or be zero), and its continuation bit must be clear.
 static inline int read_leb(struct we_reader *r, unsigned bits, bool is_signed, uint64_t *ret)
 {
 	const uint8_t *at = r->at;

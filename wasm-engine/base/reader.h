@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_reader: a cursor over untrusted bytes.
 //
-// Module path 1/7 and 5/7. Every read is bounds-checked; a failed one leaves *ret untouched, puts
+// Module path 1/6 and 5/6. Every read is bounds-checked; a failed one leaves *ret untouched, puts
 // MALFORMED with the offset of the offending byte in *err, and returns it.
 // Owns:   nothing; borrows the bytes and the error for its life.
-// Spec:   core "Values" (binary format): LEB128 is strict, unused bits of the last byte are the sign or zero.
+// Spec:   core "Values" (binary format): LEB128 is strict, unused bits of the last byte are the
+// sign or zero.
 #pragma once
 
 #include "we.h"

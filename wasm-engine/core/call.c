@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_func: calls from the host, and functions of the host.
 //
-// Module path 4/7. Thread: the store's worker. Spec: core "Invocation".
+// Module path 4/6. Thread: the store's worker. Spec: core "Invocation".
 #include <stdlib.h>
 
 #include "runtime.h"

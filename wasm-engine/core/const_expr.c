@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_const_eval: see const_expr.h.
 //
-// Module path 4/7.
+// Module path 4/6.
 #include "const_expr.h"
 
 #include <assert.h>

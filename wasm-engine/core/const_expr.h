@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_const_eval: the value of a constant expression in an instance.
 //
-// Module path 4/7. Spec: core "Constant Expressions".
+// Module path 4/6. Spec: core "Constant Expressions".
 #pragma once
 
 #include "runtime.h"

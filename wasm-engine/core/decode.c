@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_module_decode: see decode.h.
 //
-// Module path 1/7. One function per section, in the order of the specification.
+// Module path 1/6. One function per section, in the order of the specification.
 // Owns: nothing; what it makes goes to the module's arena.
 // Spec: core "Modules" (binary format).
 #include "decode.h"
@@ -89,7 +89,8 @@ static int over_limit(
 		"more than the implementation limit of %u %s", limit, what);
 }
 
-// Note a feature; the first one that is not built becomes the refusal. what: the thing that needs it.
+// Note a feature; the first one that is not built becomes the refusal. what: the thing that needs
+// it.
 static void note_feature(struct decoder *d, enum we_feature feature, uint32_t at, const char *what)
 {
 	d->module->features |= UINT64_C(1) << feature;
@@ -771,7 +772,8 @@ static int read_elem_items(
 	return rc;
 }
 
-// Bits of the first field: 0 passive or declarative, 1 explicit table or declarative, 2 expressions.
+// Bits of the first field: 0 passive or declarative, 1 explicit table or declarative, 2
+// expressions.
 static int read_elem(struct decoder *d, struct we_reader *r, struct we_elem_def *elem)
 {
 	enum {

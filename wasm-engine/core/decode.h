@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_module_decode: bytes -> module.
 //
-// Module path 1/7. Reads everything of WebAssembly 3.0, bodies included, so that what passes is
+// Module path 1/6. Reads everything of WebAssembly 3.0, bodies included, so that what passes is
 // well-formed to the last byte; meaning is for the validator.
 // Spec: core "Binary Format".
 #pragma once
@@ -9,8 +9,8 @@
 #include "module.h"
 
 // Fill in the module from module->bytes; engine, file_offset and bytes are set before.
-// Where the module uses a feature that is not built, *ret_refusal says so (rc 0: it uses none): the validator's
-// first answer, so that a module that is also malformed is called malformed.
+// Where the module uses a feature that is not built, *ret_refusal says so (rc 0: it uses none): the
+// validator's first answer, so that a module that is also malformed is called malformed.
 // err: not NULL.
 // Returns: 0; MALFORMED; INVALID beyond an implementation limit; NOMEM.
 WE_MUST_USE int we_module_decode(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The name section: names of the module and its functions, for messages and backtraces.
 //
-// Module path 1/7. A bad name section is no error of the module: what was read before the fault counts.
+// Module path 1/6. A bad name section is no error of the module: what was read before the fault
+// counts.
 // Spec: core "Name Section".
 #include <string.h>
 

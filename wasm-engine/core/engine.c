@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_engine: see engine.h.
 //
-// Module path 1/7. Owns: the function types. Thread: any.
+// Module path 1/6. Owns: the function types. Thread: any.
 #include "engine.h"
 
 #include <stdlib.h>

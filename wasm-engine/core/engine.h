@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_engine: what all modules and stores share: interned types and options.
 //
-// Module path 1/7. Owns: the function types. Thread: any; interning takes the lock.
+// Module path 1/6. Owns: the function types. Thread: any; interning takes the lock.
 #pragma once
 
 #include <pthread.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_feature: the proposals that make up WebAssembly 3.0, and which of them this build has.
 //
-// One line per feature below, one row in feature.def. What is not built is decoded, named, and refused.
+// One line per feature below, one row in feature.def. What is not built is decoded, named, and
+// refused.
 #pragma once
 
 #include <stdbool.h>
@@ -24,8 +25,8 @@
 #define WE_BUILT_EXCEPTIONS     0
 #define WE_BUILT_GC             0
 
-// WE_IF_BUILT(feature, tokens): tokens when the feature is built, else nothing. For users of opcode.def
-// that need a body for every row they see.
+// WE_IF_BUILT(feature, tokens): tokens when the feature is built, else nothing. For users of
+// opcode.def that need a body for every row they see.
 #define WE_IF_BUILT(feature, ...)      WE_IF_BUILT_EXPAND(WE_BUILT_##feature, __VA_ARGS__)
 #define WE_IF_BUILT_EXPAND(built, ...) WE_IF_BUILT_SELECT(built, __VA_ARGS__)
 #define WE_IF_BUILT_SELECT(built, ...) WE_IF_BUILT_##built(__VA_ARGS__)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_global: global variables.
 //
-// Module path 4/7. Owns: the cell. Thread: the store's worker.
+// Module path 4/6. Owns: the cell. Thread: the store's worker.
 // Spec: core "Global Instances".
 #include <stdlib.h>
 #include <string.h>

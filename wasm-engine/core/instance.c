@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_instance: linking, instantiation, exports.
 //
-// Module path 4/7. Owns: the arrays of the instance; memories, tables and globals go to the store.
+// Module path 4/6. Owns: the arrays of the instance; memories, tables and globals go to the store.
 // Thread: the store's worker.
 // Spec: core "External Typing", "Import Matching", "Instantiation".
 #include "instance.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_instance: inside a store.
 //
-// Module path 4/7. Spec: core "Instantiation".
+// Module path 4/6. Spec: core "Instantiation".
 #pragma once
 
 #include "runtime.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_instr: see instr.h.
 //
-// Module path 1/7. Spec: core "Instructions", "Types" (binary format).
+// Module path 1/6. Spec: core "Instructions", "Types" (binary format).
 #include "instr.h"
 
 #include <string.h>

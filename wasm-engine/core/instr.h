@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_instr: one instruction of a body, read from its bytes.
 //
-// Module path 1/7. The decoder, the validator and every execution tier read bodies through we_instr_read. It
-// refuses what the binary format does not allow; whether indices and types are right is for the validator.
+// Module path 1/6. The decoder, the validator and every execution tier read bodies through
+// we_instr_read. It refuses what the binary format does not allow; whether indices and types are
+// right is for the validator.
 // Spec: core "Instructions" (binary format), "Expressions".
 #pragma once
 
@@ -84,8 +85,8 @@ WE_MUST_USE int we_instr_read(struct we_reader *r, struct we_instr *ret);
 // The next clause of try_table.
 WE_MUST_USE int we_catch_read(struct we_reader *r, struct we_catch *ret);
 
-// The shared readers of types: also used by the sections. As reference types are decoded, a type index
-// is not checked here.
+// The shared readers of types: also used by the sections. As reference types are decoded, a type
+// index is not checked here.
 WE_MUST_USE int we_valtype_read(struct we_reader *r, we_valtype *ret);
 WE_MUST_USE int we_reftype_read(struct we_reader *r, we_valtype *ret);
 WE_MUST_USE int we_heaptype_read(struct we_reader *r, bool is_nullable, we_valtype *ret);

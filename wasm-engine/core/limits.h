@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The implementation limits of the engine, each with its unit.
 //
-// Spec: core "Implementation Limitations". The numbers that the JavaScript embedding fixes are kept, so that
-// what browsers load is loaded here. A module beyond one is INVALID, and the message says "implementation limit".
+// Spec: core "Implementation Limitations". The numbers that the JavaScript embedding fixes are
+// kept, so that what browsers load is loaded here. A module beyond one is INVALID, and the message
+// says "implementation limit".
 #pragma once
 
 #define WE_LIMIT_MODULE_BYTES    (1u << 30)

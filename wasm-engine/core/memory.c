@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_memory: linear memories.
 //
-// Module path 4/7. A memory is a reservation of address space whose base never moves: what guests may touch is
-// accessible, the rest is not. A reservation holds every address that a 32-bit index plus a 32-bit offset can form, with
-// a guard in front, so that generated code may leave checks out; where address space is short it
-// is just large enough for the memory's maximum, or smaller, and growth ends there.
+// Module path 4/6. A memory is a reservation of address space whose base never moves: what guests
+// may touch is accessible, the rest is not. A reservation holds every address that a 32-bit index
+// plus a 32-bit offset can form, with a guard in front, so that generated code may leave checks
+// out; where address space is short it is just large enough for the memory's maximum, or smaller,
+// and growth ends there.
 // Owns:   the mapping.
 // Thread: the store's worker.
 // Spec:   core "Memory Instances", "Memory Instructions".
@@ -25,8 +26,8 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-// Map the memory's reservation and guards: the full reach, or else a smaller one on the way from max_bytes down to
-// min_bytes. Returns: 0, or 1 when the machine refuses.
+// Map the memory's reservation and guards: the full reach, or else a smaller one on the way from
+// max_bytes down to min_bytes. Returns: 0, or 1 when the machine refuses.
 static int reserve(struct we_memory *memory, uint64_t max_bytes, uint64_t min_bytes)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;

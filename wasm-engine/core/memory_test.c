@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tests of memories and tables: growth, limits, bounds, and a machine that is short of address space.
+// Tests of memories and tables: growth, limits, bounds, and a machine that is short of address
+// space.
 #include "runtime.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_module: creation, inspection and destruction of modules.
 //
-// Module path 1/7 to 3/7: decode, validate, translate. Owns: see module.h. Thread: any.
+// Module path 1/6 to 3/6: decode, validate, translate. Owns: see module.h. Thread: any.
 #include "module.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_module: a module as it was decoded, checked, and translated.
 //
-// Module path 1/7 to 3/7. Index spaces are whole: imported things come first, then the module's own.
+// Module path 1/6 to 3/6. Index spaces are whole: imported things come first, then the module's
+// own.
 // Owns:   all it points to, in its arena; its own copy of the binary.
 // Thread: immutable once we_module_create returns; the reference count is atomic.
 // Spec:   core "Modules".
@@ -192,8 +193,8 @@ struct we_module {
 // A reader over part of the module, whose offsets are the file's.
 void we_module_reader(const struct we_module *module, struct we_span span, struct we_reader *ret,
 	struct we_error *err);
-// The block type's function type in terms of value types: *ret_params [0..n), *ret_results likewise, lent from the module
-// or from `block`. The block must be valid.
+// The block type's function type in terms of value types: *ret_params [0..n), *ret_results
+// likewise, lent from the module or from `block`. The block must be valid.
 void we_blocktype_types(const struct we_module *module, const struct we_blocktype *block,
 	const we_valtype **ret_params, uint32_t *ret_n_params, const we_valtype **ret_results,
 	uint32_t *ret_n_results);

@@ -223,7 +223,8 @@ static void offsets_count_from_the_start_of_the_file(void **state)
 	assert_int_equal(err.offset, 1008);
 }
 
-// A module of one function of type [] -> [] with this body; the code section's lengths have 5 bytes.
+// A module of one function of type [] -> [] with this body; the code section's lengths have 5
+// bytes.
 static int load_body(const uint8_t *body, uint32_t len, struct we_module **ret)
 {
 	static const uint8_t start[] = {

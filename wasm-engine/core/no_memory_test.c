@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tests of every constructor against a machine without memory: the k-th allocation fails, for every k.
+// Tests of every constructor against a machine without memory: the k-th allocation fails, for every
+// k.
 //
-// All allocations of the engine go through the counters below (-Wl,--wrap), so that what a failed constructor
-// leaves behind is seen.
+// All allocations of the engine go through the counters below (-Wl,--wrap), so that what a failed
+// constructor leaves behind is seen.
 #include "we.h"
 
 #include <setjmp.h>

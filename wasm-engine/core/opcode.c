@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_op: tables made from opcode.def and feature.def.
 //
-// Module path 1/7. Owns: constant tables.
+// Module path 1/6. Owns: constant tables.
 #include "opcode.h"
 
 #include <assert.h>

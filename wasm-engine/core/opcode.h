@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_op: the instructions of WebAssembly as numbers, with what opcode.def says about each.
 //
-// Module path 1/7. Spec: core "Instructions".
+// Module path 1/6. Spec: core "Instructions".
 #pragma once
 
 #include <stdint.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Runtime structures: what a store holds, laid out for the execution tiers.
 //
-// Module path 4/7. Plain structures: a tier reads them directly. The hot path is one load from the instance to memory 0's
-// structure and one more to its base or size; a global is one load to its cell.
+// Module path 4/6. Plain structures: a tier reads them directly. The hot path is one load from the
+// instance to memory 0's structure and one more to its base or size; a global is one load to its
+// cell.
 // Owns:   the store owns everything here; things die with it and not before.
 // Thread: the store's worker; only entry and interrupt are touched by others.
 // Spec:   core "Runtime Structure".
@@ -144,7 +145,7 @@ static inline bool we_store_is_interrupted(const struct we_store *store)
 		0);
 }
 
-// ---- making things inside a store: each goes to the head of the store's list ----------------------
+// ---- making things: each goes to the head of a list of the store ---------------------------------
 
 WE_MUST_USE int we_memory_new(struct we_store *store, const struct we_memtype *type,
 	struct we_memory **ret_memory, struct we_error *err);
@@ -157,12 +158,13 @@ void we_memory_delete_newest(struct we_store *store);
 void we_table_delete_newest(struct we_store *store);
 void we_global_delete_newest(struct we_store *store);
 
-// Note a frame of the trap that now unwinds, innermost first; more than WE_BACKTRACE_FRAMES are dropped.
+// Note a frame of the trap that now unwinds, innermost first; more than WE_BACKTRACE_FRAMES are
+// dropped.
 void we_store_add_frame(
 	struct we_store *store, const struct we_module *module, we_funcidx func, uint32_t at);
 
-// Slow instructions. d, s, n and i are operands, zero-extended. Long work looks at the interrupt word after every
-// chunk of limits.h. Return the trap, WE_TRAP_NONE when done.
+// Slow instructions. d, s, n and i are operands, zero-extended. Long work looks at the interrupt
+// word after every chunk of limits.h. Return the trap, WE_TRAP_NONE when done.
 enum we_trap we_memory_init(struct we_instance *inst, we_memidx mem, we_dataidx data, uint64_t d,
 	uint64_t s, uint64_t n);
 enum we_trap we_memory_copy(

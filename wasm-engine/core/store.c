@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_store: creation and destruction, backtraces, deadlines.
 //
-// Module path 4/7. Owns: all that lives in it. Thread: the worker; we_store_entry and we_store_interrupt: any.
+// Module path 4/6. Owns: all that lives in it. Thread: the worker; we_store_entry and
+// we_store_interrupt: any.
 // Spec: core "Store".
 #include <stdlib.h>
 

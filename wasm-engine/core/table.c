@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_table: tables of references.
 //
-// Module path 4/7. Owns: the elements. Thread: the store's worker.
+// Module path 4/6. Owns: the elements. Thread: the store's worker.
 // Spec: core "Table Instances", "Table Instructions".
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +116,8 @@ static bool is_inside(uint64_t i, uint64_t n, uint64_t size)
 	return n <= size && i <= size - n;
 }
 
-// Move elements in chunks, between which the interrupt word is looked at; from_end when the places overlap that way.
+// Move elements in chunks, between which the interrupt word is looked at; from_end when the places
+// overlap that way.
 static enum we_trap move(
 	struct we_table *dst, uint64_t d, void *const *src, uint64_t n, bool from_end)
 {

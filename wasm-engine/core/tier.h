@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_tier: how core reaches an execution tier without knowing it.
 //
-// Module path 3/7. A tier is a constant table of functions; core links against the names below and includes nothing
-// of the tier's folder.
+// Module path 3/6. A tier is a constant table of functions; core links against the names below and
+// includes nothing of the tier's folder.
 #pragma once
 
 #include "runtime.h"
@@ -10,21 +10,25 @@
 struct we_tier {
 	const char *name; // "interp"
 
-	// Translate the body of a function that passed validation, after all bodies of the module did. The module's
-	// index spaces are complete; is.funcs[i].code of other functions may not be set yet.
-	// Returns: 0 and *ret_code, owned by the caller; INVALID or EXHAUSTED beyond an implementation limit; NOMEM.
+	// Translate the body of a function that passed validation, after all bodies of the module
+	// did. The module's index spaces are complete; is.funcs[i].code of other functions may not
+	// be set yet.
+	// Returns: 0 and *ret_code, owned by the caller; INVALID or EXHAUSTED beyond an
+	// implementation limit; NOMEM.
 	int (*translate)(const struct we_module *module, we_funcidx func, void **ret_code,
 		struct we_error *err);
-	// Called for each function once all of the module are translated: its code may now name theirs.
+	// Called for each function once all of the module are translated: its code may now name
+	// theirs.
 	void (*link)(void *code);
 	void (*release)(void *code); // NULL is fine
 
-	// Call a WASM function: slots as in we_func_call. calls.sp and calls.depth of the store are as the
-	// caller found them when it returns, also after a failure. On a trap: the frames from innermost to this entry have gone
-	// to we_store_add_frame, and err names the trap, the function and the offset in the file.
-	// Core has set the entry number before, and calls host functions itself when they are called from the host.
-	// A host function called from the guest is called by the tier: calls.sp set beyond its frames,
-	// fn(env, slots, err), a negative result unwinds; after it the tier looks at the interrupt word.
+	// Call a WASM function: slots as in we_func_call. calls.sp and calls.depth of the store are
+	// as the caller found them when it returns, also after a failure. On a trap: the frames
+	// from innermost to this entry have gone to we_store_add_frame, and err names the trap, the
+	// function and the offset in the file. Core has set the entry number before, and calls host
+	// functions itself when they are called from the host. A host function called from the
+	// guest is called by the tier: calls.sp set beyond its frames, fn(env, slots, err), a
+	// negative result unwinds; after it the tier looks at the interrupt word.
 	int (*call)(struct we_func *func, uint64_t *slots, struct we_error *err);
 };
 

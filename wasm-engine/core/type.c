@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Types: matching, names, and what the public API shows of them.
 //
-// Module path 2/7. Spec: core "Matching".
+// Module path 2/6. Spec: core "Matching".
 #include "type.h"
 
 #include <assert.h>
@@ -9,7 +9,8 @@
 #include <stdio.h> // snprintf
 #include <string.h>
 
-// Spec: core "Heap Types" (matching). Concrete types match only themselves until they have supertypes.
+// Spec: core "Heap Types" (matching). Concrete types match only themselves until they have
+// supertypes.
 static bool heap_matches(uint32_t sub, uint32_t super)
 {
 	if (sub == super)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_valtype, we_functype: value types as numbers, function types as interned records.
 //
-// Module path 1/7 and 2/7. Function types of one engine are interned: equal ones are the same pointer, in every
-// module and store, so that an indirect call compares two pointers.
+// Module path 1/6 and 2/6. Function types of one engine are interned: equal ones are the same
+// pointer, in every module and store, so that an indirect call compares two pointers.
 // Owns:   the engine owns functypes; they live as long as it.
 // Thread: interning is locked; reading is free.
 // Spec:   core "Types", "Matching".

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_module_validate: see validate.h.
 //
-// Module path 2/7. One function per kind of definition, in the order of the specification.
+// Module path 2/6. One function per kind of definition, in the order of the specification.
 // Spec: core "Modules" (validation).
 #include "validate.h"
 

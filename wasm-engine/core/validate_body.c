@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_body_validate: see validate_body.h.
 //
-// Module path 2/7. The algorithm of the specification's appendix, with its names: a value stack, a control stack,
-// and push and pop on both. Instructions whose operands opcode.def knows go through its strings; the others
-// have a rule of their own below.
+// Module path 2/6. The algorithm of the specification's appendix, with its names: a value stack, a
+// control stack, and push and pop on both. Instructions whose operands opcode.def knows go through
+// its strings; the others have a rule of their own below.
 // Spec: core "Validation Algorithm", "Instructions" (validation).
 #include "validate_body.h"
 
@@ -140,8 +140,8 @@ static int pop_val(struct checker *c, we_valtype expected)
 	return 0;
 }
 
-// Exactly the types that are there, as nearly always, go at once: a block may have a thousand results, and a body a
-// million branches to it.
+// Exactly the types that are there, as nearly always, go at once: a block may have a thousand
+// results, and a body a million branches to it.
 static int pop_vals(struct checker *c, const we_valtype *types, uint32_t n)
 {
 	const we_valtype *vals = c->vals->data;
@@ -377,7 +377,8 @@ static int check_br_if(struct checker *c)
 	return rc < 0 ? rc : push_vals(c, types, n);
 }
 
-// The operands must suit every label: look at the stack without popping, as often as there are labels.
+// The operands must suit every label: look at the stack without popping, as often as there are
+// labels.
 static int check_br_table_label(struct checker *c, we_labelidx label, uint32_t arity)
 {
 	const struct ctrl_frame *frame = frame_at(c, 0);
@@ -927,7 +928,8 @@ int we_body_validate(const struct we_module *module, we_funcidx func,
 	return rc < 0 ? rc : check_sequence(&c, def->body);
 }
 
-// What a constant expression may not do, and the functions that it declares. Spec: core "Constant Expressions".
+// What a constant expression may not do, and the functions that it declares. Spec: core "Constant
+// Expressions".
 static int check_const_instr(
 	struct we_module *module, struct checker *c, const struct we_instr *in, uint32_t n_globals)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_body_validate, we_const_validate: instruction sequences against their types.
 //
-// Module path 2/7. Spec: core "Validation Algorithm", "Constant Expressions".
+// Module path 2/6. Spec: core "Validation Algorithm", "Constant Expressions".
 #pragma once
 
 #include "module.h"
@@ -20,7 +20,7 @@ void we_body_scratch_fini(struct we_body_scratch *scratch);
 WE_MUST_USE int we_body_validate(const struct we_module *module, we_funcidx func,
 	struct we_body_scratch *scratch, struct we_error *err);
 
-// Check a constant expression of type `type` that may use the first n_globals globals; functions that it names
-// become declared.
+// Check a constant expression of type `type` that may use the first n_globals globals; functions
+// that it names become declared.
 WE_MUST_USE int we_const_validate(struct we_module *module, const struct we_const_expr *expr,
 	we_valtype type, uint32_t n_globals, struct we_body_scratch *scratch, struct we_error *err);

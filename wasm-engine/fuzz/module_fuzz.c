@@ -3,8 +3,8 @@
 //
 //	we-fuzz-module [-runs=N] CORPUS [SEEDS...]
 //
-// What is accepted is instantiated when it imports nothing, within small limits, and its start function is run
-// against an interrupt that comes at once.
+// What is accepted is instantiated when it imports nothing, within small limits, and its start
+// function is run against an interrupt that comes at once.
 #include <stdlib.h>
 
 #include "we.h"

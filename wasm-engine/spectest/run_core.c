@@ -25,7 +25,8 @@ enum verdict {
 	NOT_RUN
 };
 
-// A module definition or an instance under a name of the script ("$M"), or registered under a string.
+// A module definition or an instance under a name of the script ("$M"), or registered under a
+// string.
 struct named {
 	char *name;
 	struct we_module *module; // definition
@@ -402,7 +403,8 @@ static enum verdict run_return(struct script *s, const json_t *command)
 
 // ---- assertions of failure ----------------------------------------------------------------------
 
-// Texts of the suite begin with the text of the trap, or the other way round ("uninitialized element 2").
+// Texts of the suite begin with the text of the trap, or the other way round ("uninitialized
+// element 2").
 static bool same_trap(const char *wanted, const struct we_error *err)
 {
 	const char *text = we_trap_text((enum we_trap)err->trap);
@@ -411,7 +413,8 @@ static bool same_trap(const char *wanted, const struct we_error *err)
 					 strncmp(text, wanted, strlen(wanted)) == 0);
 }
 
-// The text counts where it is part of the contract: for traps, and for what is wrong with an import.
+// The text counts where it is part of the contract: for traps, and for what is wrong with an
+// import.
 static bool same_text(int rc, const char *wanted, const struct we_error *err)
 {
 	switch (rc) {

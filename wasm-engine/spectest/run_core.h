@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // spec_run: one converted core script from its first command to its last.
 //
-// Each kind of assertion is one failure class. Failures go to stdout, one line each: file, line, wanted, found.
+// Each kind of assertion is one failure class. Failures go to stdout, one line each: file, line,
+// wanted, found.
 // Spec: interpreter "Scripts".
 #pragma once
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // spec_skip: commands of the suite that wait for a proposal.
 //
-// A list has one entry a line: "SCRIPT:FIRST REASON" or "SCRIPT:FIRST-LAST REASON". SCRIPT is the path of
-// the script below core/ or component/ without its ending, FIRST and LAST are lines of the script, REASON names the proposal or feature.
-// '#' begins a comment. A listed command is run all the same: if it does what it should, the entry is wrong.
+// A list has one entry a line: "SCRIPT:FIRST REASON" or "SCRIPT:FIRST-LAST REASON". SCRIPT is the
+// path of the script below core/ or component/ without its ending, FIRST and LAST are lines of the
+// script, REASON names the proposal or feature. '#' begins a comment. A listed command is run all
+// the same: if it does what it should, the entry is wrong.
 #pragma once
 
 #include <stdbool.h>

@@ -6,8 +6,8 @@
 //
 // A folder stands for the scripts in it. What does not exist as given is looked for below
 // WEIR_CONFORMANCE, or else DIR. Without a file: the folders of the suite.
-// Last line: "N passed, N failed, N skipped". Exit: 0 none failed, 1 some did, 2 wrong use, 77 the suite
-// is not there.
+// Last line: "N passed, N failed, N skipped". Exit: 0 none failed, 1 some did, 2 wrong use, 77 the
+// suite is not there.
 #pragma once
 
 #include "skip.h"
