@@ -61,7 +61,7 @@ we_valtype we_func_def_local(const struct we_func_def *func, we_localidx i)
 	return WE_T_BOT;
 }
 
-// Spec: module path 3/7.
+// Module path 3/6: every body, then the links between them.
 static int translate(struct we_module *module, struct we_error *err)
 {
 	const struct we_tier *tier = module->engine->tier;
