@@ -321,6 +321,14 @@ static int slow_elem_drop(struct we_regs *regs)
 	return bulk_done(regs, WE_TRAP_NONE, WE_FORM_I);
 }
 
+// A constant of 16 bits as one of 32.
+static inline u32 sign_extended(u16 x)
+{
+	const i32 value = (i16)x;
+
+	return (u32)value;
+}
+
 // ---- handlers ------------------------------------------------------------------------------------
 
 // clang-format off
@@ -487,7 +495,7 @@ OP(BR_Z) { BRANCH(GET(u32, ip->a) == 0); }
 OP(LOOP_Z) { BRANCH_BACK(GET(u32, ip->a) == 0); }
 
 // What BR_TEST and its like look at.
-#define TEST() (GET(u32, ip->a) & (u32)(i32)(i16)ip->b)
+#define TEST() (GET(u32, ip->a) & sign_extended(ip->b))
 
 OP(BR_TEST) { BRANCH(TEST() != 0); }
 OP(BR_TEST_Z) { BRANCH(TEST() == 0); }
@@ -497,8 +505,7 @@ OP(LOOP_TEST_Z) { BRANCH_BACK(TEST() == 0); }
 OP(LOOP_I32_ADD_NZ) {
 	if (IS_DUE())
 		SLOW(slow_due);
-	const i32 step = (i16)ip->b;
-	const u32 sum = GET(u32, ip->a) + (u32)step;
+	const u32 sum = GET(u32, ip->a) + sign_extended(ip->b);
 	PUT(u32, ip->a, sum);
 	BRANCH(sum != 0);
 }
@@ -695,8 +702,7 @@ OP(I8X16_SHUFFLE) {
 }
 
 OP(I32_ADD_ADD_I) {
-	const i32 z = (i16)ip->d;
-	PUT(u32, ip->a, GET(u32, ip->b) + GET(u32, ip->c) + (u32)z);
+	PUT(u32, ip->a, GET(u32, ip->b) + GET(u32, ip->c) + sign_extended(ip->d));
 	NEXT(2);
 }
 OP(I32_MUL_ADD) { PUT(u32, ip->a, GET(u32, ip->b) * GET(u32, ip->c) + GET(u32, ip->d)); NEXT(2); }
