@@ -288,6 +288,7 @@ void dp_capture_write(struct dp_capture_out *out, const struct dp_capture_record
 	};
 
 	pcap_dump((u_char *)out->dumper, &header, record->data);
+	dp_file_out_note(&out->file);
 }
 
 // The dumper is the stream itself in libpcap; closing the stream is all that is left to do with it.

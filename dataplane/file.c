@@ -105,11 +105,17 @@ int dp_file_out_open(const char *path, struct dp_file_out *ret_out, struct we_er
 	return 0;
 }
 
+void dp_file_out_note(struct dp_file_out *out)
+{
+	if (out->error == 0 && ferror(out->to))
+		out->error = errno;
+}
+
 int dp_file_out_commit(struct dp_file_out *out, struct we_error *err)
 {
 	int rc = 0;
 
-	errno = EIO; // of an earlier write, which the stream remembers without its reason
+	errno = out->error; // the stream remembers that a write failed, but not why
 	if (ferror(out->to) || fflush(out->to) != 0)
 		rc = fail(err);
 	if (fclose(out->to) != 0 && rc == 0)
@@ -139,7 +145,8 @@ int dp_file_write(const char *path, const uint8_t *data, size_t len, struct we_e
 
 	if (rc != 0)
 		return rc;
-	fwrite(data, 1, len, out.to); // commit looks at the stream's error
+	fwrite(data, 1, len, out.to);
+	dp_file_out_note(&out);
 	return dp_file_out_commit(&out, err);
 }
 

@@ -22,10 +22,13 @@ struct dp_file_out {
 	FILE *to;     // write here; NULL: closed
 	char *path;   // owned
 	char *beside; // owned: the name until then; NULL: written directly
+	int error;    // errno of the first write that failed, as dp_file_out_note saw it
 };
 // Returns: 0; HOST, NOMEM; err->msg says why, without the path. Then there is nothing to commit or abort.
 WE_MUST_USE int dp_file_out_open(
 	const char *path, struct dp_file_out *ret_out, struct we_error *err);
+// After writing: remember why it failed, if it did, for dp_file_out_commit.
+void dp_file_out_note(struct dp_file_out *out);
 // Close it and give it its name. Returns: 0; HOST: it could not be written to its end, and was removed.
 WE_MUST_USE int dp_file_out_commit(struct dp_file_out *out, struct we_error *err);
 // Close and remove it. Closed already: nothing happens.

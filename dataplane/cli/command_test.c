@@ -31,7 +31,7 @@ enum {
 static char folder[] = "/tmp/weir-command-XXXXXX";
 static const char *weir;
 static const char *source;
-static char filters[4096]; // folder of the prebuilt ones
+static char filters[2048]; // folder of the prebuilt ones
 static char out[65536];    // of the last command
 static char err[65536];
 
@@ -149,13 +149,14 @@ static int make_folder(void **state)
 {
 	static const uint8_t core[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
 	static char pass[1 << 20];
-	char path[4096];
+	char path[sizeof(filters) + 64];
 	uint8_t other[sizeof(pcap_head)];
 
 	(void)state;
 	weir = getenv("WEIR");
 	source = getenv("WEIR_SOURCE");
-	snprintf(filters, sizeof(filters), "%s/filters/prebuilt", source != NULL ? source : "");
+	snprintf(
+		filters, sizeof(filters), "%.1900s/filters/prebuilt", source != NULL ? source : "");
 	if (weir == NULL || source == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0)
 		return -1;
 	make_capture();
@@ -620,10 +621,10 @@ static void run_tells_the_service_manager_when_it_is_ready(void **state)
 static void document_has_the_keys_of_the_configuration(void **state)
 {
 	static char document[1 << 17];
-	char path[8192];
+	char path[sizeof(filters) + 64];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/docs/configuration.md", source);
+	snprintf(path, sizeof(path), "%.1900s/docs/configuration.md", source);
 	load(path, document, sizeof(document));
 	assert_int_equal(run("help configuration --markdown"), 0);
 	if (strstr(document, out) == NULL)
@@ -634,10 +635,10 @@ static void document_has_the_keys_of_the_configuration(void **state)
 // The page in lower case with its roff escapes taken away, so that "--json" is found.
 static void load_page(const char *name, char *page, size_t cap)
 {
-	char path[8192];
+	char path[sizeof(filters) + 64];
 	size_t used = 0;
 
-	snprintf(path, sizeof(path), "%s/docs/man/%s", source, name);
+	snprintf(path, sizeof(path), "%.1900s/docs/man/%.64s", source, name);
 	load(path, page, cap);
 	for (size_t i = 0; page[i] != '\0'; i++) {
 		if (page[i] != '\\')
