@@ -25,9 +25,10 @@
 #define WE_LIMIT_BR_TABLE        (1u << 20) // labels of one br_table
 #define WE_LIMIT_CONTROL_DEPTH   100000u    // nested blocks of one body
 #define WE_LIMIT_FRAME_SLOTS     100000u    // operand stack of one body, slots of 8 bytes
-#define WE_LIMIT_RECURSION_GROUP 1000000u   // types of one recursion group
-#define WE_LIMIT_FIELDS          10000u     // of one structure type
-#define WE_LIMIT_CATCHES         10000u     // clauses of one try_table
+#define WE_LIMIT_CODE_SLOTS      57952u // header, locals and operands of a frame of the interpreter
+#define WE_LIMIT_RECURSION_GROUP 1000000u // types of one recursion group
+#define WE_LIMIT_FIELDS          10000u   // of one structure type
+#define WE_LIMIT_CATCHES         10000u   // clauses of one try_table
 
 #define WE_PAGE_BYTES         65536u
 #define WE_MEMORY32_MAX_PAGES 65536u        // the type's own bound
@@ -42,8 +43,7 @@
 #define WE_DEFAULT_STACK_BYTES        (1u << 20)
 #define WE_DEFAULT_CALL_DEPTH         10000u
 
-#define WE_LIMIT_ENTERED                                                                           \
-	200u // calls from the host that nest, through host functions that call back
+#define WE_LIMIT_ENTERED 200u // nested calls from the host, by host functions that call back
 
 #define WE_BULK_CHUNK_BYTES    65536u // bulk memory work between two looks at the interrupt word
 #define WE_BULK_CHUNK_ELEMENTS 4096u  // the same for tables

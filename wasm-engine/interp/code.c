@@ -76,7 +76,7 @@ static int place_locals(struct we_xlate *t)
 	for (uint32_t run = 0; run < def->n_runs; run++) {
 		for (uint32_t j = 0; j < def->runs[run].n; j++, i++) {
 			if (slot > WE_FRAME_MAX_SLOTS)
-				return WE_E_UNSUPPORTED;
+				return WE_E_INVALID;
 			t->types[i] = def->runs[run].type;
 			t->slots[i] = (uint16_t)slot;
 			slot += we_valtype_n_slots(t->types[i]);
@@ -242,9 +242,10 @@ int we_code_create(
 	we_vec_fini(&t.calls);
 	if (rc == WE_E_NOMEM)
 		return we_error_set(err, rc, module->file_offset + def->body.at, "out of memory");
-	if (rc == WE_E_UNSUPPORTED)
+	if (rc == WE_E_INVALID)
 		return we_error_set(err, rc, module->file_offset + def->body.at,
-			"a frame of more than %u slots", WE_FRAME_MAX_SLOTS - WE_FRAME_BIAS);
+			"more than the implementation limit of %u frame slots",
+			WE_LIMIT_CODE_SLOTS);
 	if (rc == 0)
 		*ret_code = code;
 	return rc;

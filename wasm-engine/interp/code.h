@@ -7,7 +7,7 @@
 #include "icode.h"
 
 // As struct we_tier.translate: *ret_code is a struct we_code.
-// Returns: 0; UNSUPPORTED when a frame needs more than WE_FRAME_MAX_SLOTS; NOMEM.
+// Returns: 0; INVALID when a frame needs more than WE_LIMIT_CODE_SLOTS; NOMEM.
 WE_MUST_USE int we_code_create(
 	const struct we_module *module, we_funcidx func, void **ret_code, struct we_error *err);
 // As struct we_tier.link.

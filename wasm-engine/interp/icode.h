@@ -17,6 +17,7 @@
 // Thread: immutable once translated.
 #pragma once
 
+#include "limits.h"
 #include "module.h"
 
 enum we_icode {
@@ -80,9 +81,9 @@ struct we_iop {
 	uint64_t x[];
 };
 
-#define WE_FRAME_BIAS      2048u  // slots; more than any room
-#define WE_FRAME_MAX_SLOTS 60000u // of a frame, from fp - bias on
-#define WE_FRAME_POOL_MAX  4000u  // constants of a frame, slots
+#define WE_FRAME_BIAS      2048u                                 // slots; more than any room
+#define WE_FRAME_MAX_SLOTS (WE_FRAME_BIAS + WE_LIMIT_CODE_SLOTS) // of a frame, from fp - bias on
+#define WE_FRAME_POOL_MAX  4000u                                 // constants of a frame, slots
 
 enum {                         // header, slots from fp
 	WE_FRAME_RETURN = 0,   // operation to go on with

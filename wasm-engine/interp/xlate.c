@@ -157,7 +157,7 @@ void we_x_need_slots(struct we_xlate *t, uint32_t end)
 	if (end > t->max)
 		t->max = end;
 	if (end > WE_FRAME_MAX_SLOTS)
-		we_x_fail(t, WE_E_UNSUPPORTED);
+		we_x_fail(t, WE_E_INVALID);
 }
 
 struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type)
