@@ -149,9 +149,12 @@ static int unpack_event(const struct cm_builtin *b, uint32_t ptr, struct cm_even
 	return 0;
 }
 
+// Spec: the first checks of waitable-set.wait, poll, drop.
 static int get_set(const struct cm_builtin *b, uint32_t si, struct cm_waitable_set **ret_wset,
 	struct we_error *err)
 {
+	if (!b->cx.inst->may_leave)
+		return cm_trap(err, CM_TRAP_CANNOT_LEAVE);
 	*ret_wset = cm_handles_get(&b->cx.inst->handles, si, CM_HANDLE_WAITABLE_SET);
 	return *ret_wset ? 0 : cm_handles_blame(&b->cx.inst->handles, si, err);
 }
@@ -162,10 +165,8 @@ static int canon_waitable_set_wait(void *env, uint64_t *slots, struct we_error *
 	struct cm_store *store = b->cx.inst->store;
 	struct cm_event event = {.code = CM_EVENT_TASK_CANCELLED};
 	struct cm_waitable_set *wset;
-	int rc = may_leave(b, err);
+	const int rc = get_set(b, (uint32_t)slots[0], &wset, err);
 
-	if (rc == 0)
-		rc = get_set(b, (uint32_t)slots[0], &wset, err);
 	if (rc < 0)
 		return rc;
 	if (!cm_task_deliver_pending_cancel(store->current, b->is_cancellable)) {
@@ -181,10 +182,8 @@ static int canon_waitable_set_poll(void *env, uint64_t *slots, struct we_error *
 	const struct cm_builtin *b = env;
 	struct cm_event event = {.code = CM_EVENT_NONE};
 	struct cm_waitable_set *wset;
-	int rc = may_leave(b, err);
+	const int rc = get_set(b, (uint32_t)slots[0], &wset, err);
 
-	if (rc == 0)
-		rc = get_set(b, (uint32_t)slots[0], &wset, err);
 	if (rc < 0)
 		return rc;
 	if (cm_task_deliver_pending_cancel(b->cx.inst->store->current, b->is_cancellable))
@@ -198,10 +197,8 @@ static int canon_waitable_set_drop(void *env, uint64_t *slots, struct we_error *
 {
 	const struct cm_builtin *b = env;
 	struct cm_waitable_set *wset;
-	int rc = may_leave(b, err);
+	const int rc = get_set(b, (uint32_t)slots[0], &wset, err);
 
-	if (rc == 0)
-		rc = get_set(b, (uint32_t)slots[0], &wset, err);
 	if (rc < 0)
 		return rc;
 	if (wset->n_elems > 0)
@@ -236,9 +233,12 @@ static int canon_waitable_join(void *env, uint64_t *slots, struct we_error *err)
 
 // ---- subtasks -----------------------------------------------------------------------------------
 
+// Spec: the first checks of subtask.cancel, drop.
 static int get_subtask(const struct cm_builtin *b, uint32_t i, struct cm_subtask **ret_subtask,
 	struct we_error *err)
 {
+	if (!b->cx.inst->may_leave)
+		return cm_trap(err, CM_TRAP_CANNOT_LEAVE);
 	*ret_subtask = cm_handles_get(&b->cx.inst->handles, i, CM_HANDLE_SUBTASK);
 	return *ret_subtask ? 0 : cm_handles_blame(&b->cx.inst->handles, i, err);
 }
@@ -247,10 +247,8 @@ static int canon_subtask_cancel(void *env, uint64_t *slots, struct we_error *err
 {
 	const struct cm_builtin *b = env;
 	struct cm_subtask *subtask;
-	int rc = may_leave(b, err);
+	const int rc = get_subtask(b, (uint32_t)slots[0], &subtask, err);
 
-	if (rc == 0)
-		rc = get_subtask(b, (uint32_t)slots[0], &subtask, err);
 	if (rc < 0)
 		return rc;
 	if (subtask->resolve_delivered)
@@ -276,10 +274,8 @@ static int canon_subtask_drop(void *env, uint64_t *slots, struct we_error *err)
 {
 	const struct cm_builtin *b = env;
 	struct cm_subtask *subtask;
-	int rc = may_leave(b, err);
+	const int rc = get_subtask(b, (uint32_t)slots[0], &subtask, err);
 
-	if (rc == 0)
-		rc = get_subtask(b, (uint32_t)slots[0], &subtask, err);
 	if (rc < 0)
 		return rc;
 	if (!subtask->resolve_delivered)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two filter components that were not made by weir, between a source and a sink of the host: one by hand,
 // one by the ordinary Rust toolchain. Argument: the folder of the examples; where it is absent all tests are skipped.
+#include "alloc_trial.h"
 #include "cm.h"
 
 #include <setjmp.h>
@@ -22,35 +23,6 @@ enum {
 
 static const char *folder;
 static struct we_engine *engine;
-
-// ---- allocations are counted --------------------------------------------------------------------
-
-static unsigned long n_allocations;
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t n, size_t len);
-void *__real_realloc(void *old, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *old, size_t len);
-
-void *__wrap_malloc(size_t len)
-{
-	n_allocations++;
-	return __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t n, size_t len)
-{
-	n_allocations++;
-	return __real_calloc(n, len);
-}
-
-void *__wrap_realloc(void *old, size_t len)
-{
-	n_allocations++;
-	return __real_realloc(old, len);
-}
 
 // ---- the host -----------------------------------------------------------------------------------
 
@@ -274,12 +246,12 @@ static void carry_bursts(const char *name)
 	begin(&host, name);
 	for (uint32_t i = 0; i < 100; i++) {
 		if (i == 50)
-			before = n_allocations;
+			before = alloc_trial.n;
 		host.n_written = 0;
 		burst(&host, 1 + i % 32, (uint8_t)i);
 		assert_burst(&host, 1 + i % 32, (uint8_t)i);
 	}
-	assert_int_equal(n_allocations, before); // a burst allocates nothing
+	assert_int_equal(alloc_trial.n, before); // a burst allocates nothing
 	end(&host);
 }
 

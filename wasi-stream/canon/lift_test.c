@@ -34,31 +34,6 @@ static struct cm_val text(const char *string)
 		.kind = CM_STRING, .n = (uint32_t)strlen(string), .of.string = string};
 }
 
-static bool same(const struct cm_val *a, const struct cm_val *b)
-{
-	if (a->kind != b->kind || a->n != b->n)
-		return false;
-	switch (a->kind) {
-	case CM_STRING:
-		return memcmp(a->of.string, b->of.string, a->n) == 0;
-	case CM_LIST:
-	case CM_RECORD:
-	case CM_TUPLE:
-	case CM_MAP:
-		for (uint32_t i = 0; i < a->n; i++) {
-			if (!same(&a->of.elems[i], &b->of.elems[i]))
-				return false;
-		}
-		return true;
-	case CM_VARIANT:
-		if (!a->of.payload || !b->of.payload)
-			return !a->of.payload && !b->of.payload;
-		return same(a->of.payload, b->of.payload);
-	default:
-		return a->of.bits == b->of.bits;
-	}
-}
-
 // To guest memory and back, and to core values and back.
 static void assert_round_trip(
 	struct rig *rig, enum cm_encoding encoding, const char *wit, const struct cm_val *val)
@@ -72,14 +47,14 @@ static void assert_round_trip(
 	assert_int_equal(cm_val_check(rig->store, val, type, &rig->err), 0);
 	assert_int_equal(cm_store_val(&cx, val, type, AT, &rig->err), 0);
 	assert_int_equal(cm_load(&cx, AT, type, &back, &rig->err), 0);
-	if (!same(val, &back))
+	if (!cm_val_equal(val, &back))
 		fail_msg("%s differs through memory", wit);
 	assert_int_equal(
 		cm_lower_flat_result(&cx, CM_MAX_FLAT_PARAMS, val, type, AT, slots, &rig->err), 0);
 	slots[0] = type->n_flat > CM_MAX_FLAT_PARAMS ? AT : slots[0];
 	assert_int_equal(
 		cm_lift_flat_result(&cx, CM_MAX_FLAT_PARAMS, slots, type, &back, &rig->err), 0);
-	if (!same(val, &back))
+	if (!cm_val_equal(val, &back))
 		fail_msg("%s differs through core values", wit);
 }
 
@@ -410,7 +385,7 @@ static void parameters_beyond_sixteen_go_through_memory(void **state)
 	assert_int_equal(
 		cm_lift_flat_params(&cx, CM_MAX_FLAT_PARAMS, slots, func, back, &rig->err), 0);
 	for (int i = 0; i < 4; i++)
-		assert_true(same(&args[i], &back[i]));
+		assert_true(cm_val_equal(&args[i], &back[i]));
 	slots[0] += 4;
 	assert_int_equal(cm_lift_flat_params(&cx, CM_MAX_FLAT_PARAMS, slots, func, back, &rig->err),
 		WE_E_TRAP);

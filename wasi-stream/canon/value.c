@@ -152,6 +152,31 @@ int cm_val_check(const struct cm_store *store, const struct cm_val *val, const s
 	return is_good ? 0 : expected(type, err);
 }
 
+bool cm_val_equal(const struct cm_val *a, const struct cm_val *b)
+{
+	if (a->kind != b->kind || a->n != b->n)
+		return false;
+	switch (a->kind) {
+	case CM_STRING:
+		return a->n == 0 || memcmp(a->of.string, b->of.string, a->n) == 0;
+	case CM_LIST:
+	case CM_RECORD:
+	case CM_TUPLE:
+	case CM_MAP:
+		for (uint32_t i = 0; i < a->n; i++) {
+			if (!cm_val_equal(&a->of.elems[i], &b->of.elems[i]))
+				return false;
+		}
+		return true;
+	case CM_VARIANT:
+		if (!a->of.payload || !b->of.payload)
+			return !a->of.payload && !b->of.payload;
+		return cm_val_equal(a->of.payload, b->of.payload);
+	default:
+		return a->of.bits == b->of.bits;
+	}
+}
+
 // ---- copies -------------------------------------------------------------------------------------
 
 static bool has_elems(const struct cm_val *val)

@@ -24,6 +24,8 @@ static inline bool cm_is_char(uint64_t code_point)
 // this store. Returns: 0; INVALID saying what was expected; UNSUPPORTED.
 WE_MUST_USE int cm_val_check(const struct cm_store *store, const struct cm_val *val,
 	const struct cm_type *type, struct we_error *err);
+// The same value, by content; streams, futures and resources by identity.
+bool cm_val_equal(const struct cm_val *a, const struct cm_val *b);
 // A copy of n values and all below them in one piece of memory, which the caller frees. NULL for n == 0.
 // Returns: 0; EXHAUSTED above max_bytes; NOMEM.
 WE_MUST_USE int cm_vals_copy(const struct cm_val *vals, uint32_t n, uint64_t max_bytes,

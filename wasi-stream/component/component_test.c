@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tests of decoding and validating whole components. Argument: the sample component (fuzz/seeds/sample.wat).
+#include "alloc_trial.h"
 #include "component.h"
 #include "limits.h"
 
@@ -16,39 +17,6 @@
 static struct we_engine *engine;
 static uint8_t sample[4096];
 static size_t sample_len;
-
-// ---- memory that runs out -----------------------------------------------------------------------
-
-static unsigned long n_allocations;
-static unsigned long fail_at; // this one and all later ones; 0: none
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t n, size_t len);
-void *__real_realloc(void *old, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *old, size_t len);
-
-static bool is_failing(void)
-{
-	n_allocations++;
-	return fail_at != 0 && n_allocations >= fail_at;
-}
-
-void *__wrap_malloc(size_t len)
-{
-	return is_failing() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t n, size_t len)
-{
-	return is_failing() ? NULL : __real_calloc(n, len);
-}
-
-void *__wrap_realloc(void *old, size_t len)
-{
-	return is_failing() ? NULL : __real_realloc(old, len);
-}
 
 // ---- binaries -----------------------------------------------------------------------------------
 
@@ -207,18 +175,19 @@ static void creation_without_memory_fails_cleanly(void **state)
 	int rc;
 
 	(void)state;
-	n_allocations = 0;
+	alloc_trial.n = 0;
 	assert_int_equal(cm_component_create(
 				 engine, (struct we_bytes){sample, sample_len}, &component, &err),
 		0);
 	cm_component_unref(component);
-	n = n_allocations;
+	n = alloc_trial.n;
 	for (unsigned long i = 1; i <= n; i++) {
-		n_allocations = 0;
-		fail_at = i;
+		alloc_trial.n = 0;
+		alloc_trial.fails_on = true;
+		alloc_trial.fail_at = i;
 		rc = cm_component_create(
 			engine, (struct we_bytes){sample, sample_len}, &component, &err);
-		fail_at = 0;
+		alloc_trial.fail_at = 0;
 		if (rc == 0) { // an engine keeps what earlier rounds interned: it needs less
 			cm_component_unref(component);
 			continue;

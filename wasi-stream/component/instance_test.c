@@ -3,6 +3,7 @@
 // instance_test/, in the order of enum binary.
 #include "instance.h"
 
+#include "alloc_trial.h"
 #include "cm.h"
 
 #include <setjmp.h>
@@ -29,45 +30,6 @@ enum {
 
 static struct we_engine *engine;
 static struct cm_component *components[N_BINARIES];
-
-// ---- memory that runs out -----------------------------------------------------------------------
-
-static unsigned long n_allocations;
-static unsigned long fail_at; // this one alone; 0: none
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t n, size_t len);
-void *__real_realloc(void *old, size_t len);
-void *__real_aligned_alloc(size_t align, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *old, size_t len);
-void *__wrap_aligned_alloc(size_t align, size_t len);
-
-static bool is_failing(void)
-{
-	return ++n_allocations == fail_at;
-}
-
-void *__wrap_malloc(size_t len)
-{
-	return is_failing() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t n, size_t len)
-{
-	return is_failing() ? NULL : __real_calloc(n, len);
-}
-
-void *__wrap_realloc(void *old, size_t len)
-{
-	return is_failing() ? NULL : __real_realloc(old, len);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t len)
-{
-	return is_failing() ? NULL : __real_aligned_alloc(align, len);
-}
 
 // ---- the host -----------------------------------------------------------------------------------
 
@@ -401,17 +363,17 @@ static void every_failed_allocation_answers_nomem_and_leaks_nothing(void **state
 	struct host host;
 
 	(void)state;
-	n_allocations = 0;
+	alloc_trial.n = 0;
 	assert_int_equal(whole_life(&host), 0);
 	host_fini(&host);
-	n = n_allocations;
+	n = alloc_trial.n;
 	for (unsigned long i = 1; i <= n; i++) {
 		int rc;
 
-		n_allocations = 0;
-		fail_at = i;
+		alloc_trial.n = 0;
+		alloc_trial.fail_at = i;
 		rc = whole_life(&host);
-		fail_at = 0;
+		alloc_trial.fail_at = 0;
 		if (rc != WE_E_NOMEM)
 			fail_msg("allocation %lu of %lu: %d %s", i, n, rc, host.err.msg);
 		host_fini(&host);

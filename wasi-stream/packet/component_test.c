@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tests of filters as they are used: components run by the engine, those of filters/prebuilt, and the examples
 // beside the project where they can be had.
+#include "alloc_trial.h"
 #include "ws.h"
 
 #include <setjmp.h>
@@ -306,33 +307,6 @@ static void component_of_one_program_has_instances_of_its_own(void **state)
 
 // ---- allocations --------------------------------------------------------------------------------
 
-static uint32_t n_allocations;
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t n, size_t len);
-void *__real_realloc(void *old, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *old, size_t len);
-
-void *__wrap_malloc(size_t len)
-{
-	n_allocations++;
-	return __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t n, size_t len)
-{
-	n_allocations++;
-	return __real_calloc(n, len);
-}
-
-void *__wrap_realloc(void *old, size_t len)
-{
-	n_allocations++;
-	return __real_realloc(old, len);
-}
-
 static void component_data_path_allocates_nothing(void **state)
 {
 	static const struct {
@@ -353,13 +327,13 @@ static void component_data_path_allocates_nothing(void **state)
 		assert_int_equal(ws_filter_create(program, &config, &ops, NULL, &filter, &err), 0);
 		for (uint32_t n = 0; n < 100; n++) {
 			if (n == 2) { // pools have been filled
-				assert_true(n_allocations > 0);
-				n_allocations = 0;
+				assert_true(alloc_trial.n > 0);
+				alloc_trial.n = 0;
 			}
 			assert_int_equal(pass(1 + n % BURST, n), 0);
 		}
-		if (n_allocations > 0)
-			fail_msg("%s: %u allocations", filters[i].name, n_allocations);
+		if (alloc_trial.n > 0)
+			fail_msg("%s: %lu allocations", filters[i].name, alloc_trial.n);
 		teardown(state);
 		setup(state);
 	}

@@ -2,6 +2,8 @@
 // Component values as the scripts write them.
 #include "script_value.h"
 
+#include "value.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -252,36 +254,12 @@ int script_value_parse(struct script_values *values, const json_t *tree, const s
 	}
 }
 
-static bool same(const struct cm_val *a, const struct cm_val *b)
-{
-	if (a->kind != b->kind || a->n != b->n)
-		return false;
-	switch (a->kind) {
-	case CM_STRING:
-		return a->n == 0 || memcmp(a->of.string, b->of.string, a->n) == 0;
-	case CM_LIST:
-	case CM_RECORD:
-	case CM_TUPLE:
-	case CM_MAP:
-		for (uint32_t i = 0; i < a->n; i++) {
-			if (!same(&a->of.elems[i], &b->of.elems[i]))
-				return false;
-		}
-		return true;
-	case CM_VARIANT:
-		if (!a->of.payload || !b->of.payload)
-			return !a->of.payload && !b->of.payload;
-		return same(a->of.payload, b->of.payload);
-	default:
-		return a->of.bits == b->of.bits;
-	}
-}
-
 bool script_value_is(const struct cm_val *val, const struct cm_type *type, const json_t *tree)
 {
 	struct script_values values = {0};
 	struct cm_val wanted;
-	const bool is = script_value_parse(&values, tree, type, &wanted) == 0 && same(val, &wanted);
+	const bool is =
+		script_value_parse(&values, tree, type, &wanted) == 0 && cm_val_equal(val, &wanted);
 
 	script_values_free(&values);
 	return is;
