@@ -233,17 +233,16 @@ static void aim(struct we_xlate *t, struct we_x_label *label, uint32_t at32, uin
 		add_patch(t, &label->patches, at32, op);
 }
 
-// Would a branch to the label have to move what it carries?
+// Would a branch to the label have to move what it carries? Several values are at home: one of them says it for all.
 static bool has_moves(const struct we_xlate *t, const struct we_x_label *label)
 {
 	const uint32_t n = label_arity(label);
+	const struct we_x_operand *first;
 
 	if (n == 0 || t->rc != 0)
 		return false;
-	for (uint32_t i = 0; i < n; i++)
-		if (operand_at(t, n_operands(t) - n + i)->where != AT_HOME)
-			return true;
-	return operand_at(t, n_operands(t) - n)->home != label->slot;
+	first = operand_at(t, n_operands(t) - n);
+	return first->where != AT_HOME || first->home != label->slot;
 }
 
 // Before the branch: several values are at home, so that they move as one block.
