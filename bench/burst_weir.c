@@ -7,7 +7,8 @@
 // For each filter and shape one line, as peers/wasmtime-burst prints it: `weir FILE slots=N stride=N ns=MEDIAN min=NS
 // forward=N drop=N`, the median over the rounds of nanoseconds a burst, and the verdicts of one burst. Each round has
 // a filter of its own. A stride that the filter does not have is left out. Bursts beyond WS_BURST_MAX are
-// several offers before one run. --steps adds `offer=NS run=NS` from time stamps inside, which cost some 20 ns themselves.
+// as many offers and runs as they need, as the poll loop would make them. --steps adds `offer=NS run=NS` from
+// time stamps inside, which cost some 20 ns themselves.
 #include "ws.h"
 
 #include <errno.h>
@@ -87,35 +88,33 @@ static void make_packets(struct ws_packet *packets, uint32_t n)
 static int pass(struct ws_filter *filter, const struct ws_packet *packets, uint32_t n,
 	uint64_t cycles[2], struct we_error *err)
 {
-	const uint64_t start = cycles != NULL ? __rdtsc() : 0;
 	uint32_t done = 0;
 
 	while (done < n) {
+		const uint64_t start = cycles != NULL ? __rdtsc() : 0;
 		const uint32_t left = n - done;
 		const uint32_t room = ws_filter_room(filter);
 		const uint32_t take = left < room ? left : room;
 
-		if (take == 0) { // the ring is full: more offers after a run
-			const int rc = ws_filter_run(filter, 1, err);
-
-			if (rc < 0)
-				return rc;
-			continue;
-		}
-		const int rc = ws_filter_offer(filter, packets + done, take, 1, err);
+		if (take == 0)
+			return we_error_set(err, WE_E_HOST, 0, "it keeps the slots of %u bursts",
+				ws_filter_n_lent(filter) / n);
+		int rc = ws_filter_offer(filter, packets + done, take, 1, err);
 
 		if (rc < 0)
 			return rc;
+		const uint64_t offered = cycles != NULL ? __rdtsc() : 0;
+
+		rc = ws_filter_run(filter, 1, err);
+		if (rc < 0)
+			return rc;
+		if (cycles != NULL) {
+			cycles[0] += offered - start;
+			cycles[1] += __rdtsc() - offered;
+		}
 		done += take;
 	}
-	const uint64_t offered = cycles != NULL ? __rdtsc() : 0;
-	const int rc = ws_filter_run(filter, 1, err);
-
-	if (cycles != NULL) {
-		cycles[0] += offered - start;
-		cycles[1] += __rdtsc() - offered;
-	}
-	return rc;
+	return 0;
 }
 
 // One filter from its start to its end. Returns: 0, 1 when it does not have that stride, or a failure.

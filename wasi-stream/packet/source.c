@@ -46,6 +46,12 @@ static void copy_range(const struct ws_layout *layout, uint8_t *dst, const uint8
 	uint32_t from, uint32_t to)
 {
 	const uint32_t shown = ((const slot_at *)slot)->len;
+
+	if (from == 0 && to == layout->stride) {
+		slot_copy(dst, slot, WS_SLOT_BYTES);
+		slot_copy(dst + layout->data_off, slot + layout->data_off, shown);
+		return;
+	}
 	const uint32_t used[2][2] = {
 		{0, WS_SLOT_BYTES}, {layout->data_off, layout->data_off + shown}};
 
