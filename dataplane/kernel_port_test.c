@@ -201,7 +201,7 @@ int main(void)
 			system("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 "
 			       "net.ipv6.conf.default.disable_ipv6=1") == 0;
 	if (!has_namespace)
-		print_message("no network namespace of our own (not root?): skipped\n");
+		print_message("# no network namespace of our own (not root?): skipped\n");
 	if (rig_start_eal())
 		return 1;
 	const int n_failed = cmocka_run_group_tests_name("dp_kernel_port", tests, NULL, NULL);

@@ -121,7 +121,7 @@ int rig_start_eal(void)
 	rig.config.n_eal_args = sizeof(args) / sizeof(args[0]);
 	const int rc = dp_eal_init(&rig.config, &message);
 	if (rc)
-		print_message("%s\n", message);
+		print_message("# %s\n", message);
 	free(message);
 	return rc;
 }

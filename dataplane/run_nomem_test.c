@@ -69,7 +69,7 @@ static void every_allocation_that_fails_is_survived(void **state)
 		assert_non_null(message);
 		free(message);
 	} while (has_failed);
-	print_message("%u allocations failed\n", n - 1);
+	print_message("# %u allocations failed\n", n - 1);
 	assert_true(n > 50);
 
 	fake_init(&fake, fill);
