@@ -17,6 +17,7 @@
 
 enum {
 	VLAN_TAGS_BYTES = 8,     // two tags
+	LONGEST = 65535,         // bytes of a packet that any port takes
 	DRAIN_PACKETS = 1 << 16, // at most, per queue: net_null never runs dry
 };
 
@@ -145,6 +146,20 @@ static int set_properties(const struct dp_port *port, struct we_error *err)
 	return 0;
 }
 
+// Bytes of the longest packet that the driver sends: what is longer some drop without a word (net_pcap,
+// net_af_packet), and net_tap holds up all that comes after it.
+static uint32_t longest_tx(
+	const struct dp_port *port, const struct rte_eth_dev_info *info, uint16_t mtu)
+{
+	const uint32_t frame = mtu + (uint32_t)RTE_ETHER_HDR_LEN + VLAN_TAGS_BYTES;
+
+	if (port->config->mtu)
+		return frame;
+	if (info->max_rx_pktlen > LONGEST || strcmp(info->driver_name, "net_memif") == 0)
+		return LONGEST; // net_memif spreads a packet over buffers, whatever it says of itself
+	return info->max_rx_pktlen > frame ? info->max_rx_pktlen : frame;
+}
+
 static void fill_io(struct dp_port *port, const struct rte_eth_dev_info *info, uint64_t tx_offloads,
 	struct dp_port_io *io)
 {
@@ -154,8 +169,7 @@ static void fill_io(struct dp_port *port, const struct rte_eth_dev_info *info, u
 	rte_eth_dev_get_mtu(port->id, &mtu);
 	*io = (struct dp_port_io){
 		.view_full = mtu + overhead < WS_VIEW_MAX ? mtu + overhead : WS_VIEW_MAX,
-		.max_tx_len =
-			port->config->mtu ? port->config->mtu + overhead : info->max_rx_pktlen,
+		.max_tx_len = longest_tx(port, info, mtu),
 		// net_pcap alone sets time stamps, in microseconds of Unix time. The time stamps of
 		// NICs count by a clock of their own.
 		.tstamp_unit_ns = strcmp(info->driver_name, "net_pcap") == 0 ? 1000 : 0,
