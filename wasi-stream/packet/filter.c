@@ -188,6 +188,8 @@ int ws_filter_run(struct ws_filter *filter, uint64_t now_ns, struct we_error *er
 
 bool ws_filter_wants_run(const struct ws_filter *filter, uint64_t now_ns)
 {
+	if (filter->state != WS_FILTER_READY && filter->status != WS_STATUS_OPEN)
+		return false; // it has said all; what it would do now can only turn its end into a fault
 	return filter->is_pending || ws_filter_next_ns(filter) <= now_ns;
 }
 

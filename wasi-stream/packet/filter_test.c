@@ -1030,6 +1030,29 @@ static void filter_that_closes_its_output_first_still_resolves_its_status(void *
 	assert_int_equal(ws_filter_state(filter), WS_FILTER_ENDED);
 }
 
+static void answering_on_read(uint32_t n, bool is_dropped)
+{
+	(void)is_dropped;
+	fake_resolve(0, 0, "");
+	fake_write(0, n);
+	fake_read(0, read_bytes);
+}
+
+// Another run would let it see the end of its input and answer again, which is a trap.
+static void filter_that_goes_on_after_its_status_is_not_run_again(void **state)
+{
+	static const struct fake_guest guest = {
+		.process = echo_process, .on_read = answering_on_read, .exports = {FILTER}};
+
+	(void)state;
+	assert_int_equal(start(&guest), 0);
+	assert_int_equal(pass(3, 0), 0);
+	assert_int_equal(n_verdicts, 3);
+	assert_int_equal(ws_filter_state(filter), WS_FILTER_ENDED);
+	assert_int_equal(ws_filter_status(filter), WS_STATUS_OK);
+	assert_false(ws_filter_wants_run(filter, UINT64_MAX));
+}
+
 static void silent_on_read(uint32_t n, bool is_dropped)
 {
 	(void)is_dropped;
@@ -1299,6 +1322,7 @@ int main(void)
 		LIFE(filter_that_yields_is_run_again_and_not_stalled),
 		LIFE(filter_that_ends_by_itself_leaves_what_it_holds_to_reclaim),
 		LIFE(filter_that_closes_its_output_first_still_resolves_its_status),
+		LIFE(filter_that_goes_on_after_its_status_is_not_run_again),
 		LIFE(filter_that_never_resolves_its_status_has_dropped_it),
 		LIFE(filter_that_drops_its_status_while_running_has_ended),
 		LIFE(filter_stream_that_ends_inside_a_slot_faults),
