@@ -2,6 +2,7 @@
 // dp_yaml: see yaml.h.
 #include "yaml_tree.h"
 
+#include "message.h"
 #include "utf8.h"
 
 #include <yaml.h>
@@ -15,40 +16,27 @@ enum {
 	CHILDREN_MAX = 4096, // of one mapping or list, so that looking for a key twice stays cheap
 };
 
-int dp_complain(const struct dp_complaint *to, int rc, struct dp_place place, const char *fmt, ...)
-{
-	char *text = NULL;
-	va_list ap;
-
-	if (*to->ret_message != NULL)
-		return rc;
-	va_start(ap, fmt);
-	const int n = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		return WE_E_NOMEM;
-	int m;
-	if (place.line > 0)
-		m = asprintf(
-			to->ret_message, "%s:%u:%u: %s", to->file, place.line, place.column, text);
-	else
-		m = asprintf(to->ret_message, "%s: %s", to->file, text);
-	free(text);
-	if (m < 0) {
-		*to->ret_message = NULL;
-		return WE_E_NOMEM;
-	}
-	return rc;
-}
-
 // What one parse needs everywhere.
 struct reader {
 	struct we_arena *arena;
-	const struct dp_complaint *to;
+	const struct dp_config *config; // for messages: its file
+	char **ret_message;
 	const char *text; // [len]
 	size_t len;
 	yaml_parser_t parser;
 };
+
+static int fail(const struct reader *r, struct dp_place place, const char *fmt, ...)
+	WE_PRINTF(3, 4);
+static int fail(const struct reader *r, struct dp_place place, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	dp_vfail_at(r->ret_message, r->config, place, WE_E_INVALID, fmt, ap);
+	va_end(ap);
+	return WE_E_INVALID;
+}
 
 static struct dp_place place_of(yaml_mark_t mark)
 {
@@ -81,21 +69,20 @@ static int complain_of_syntax(struct reader *r)
 	if (p->error == YAML_MEMORY_ERROR)
 		return WE_E_NOMEM;
 	if (p->error == YAML_READER_ERROR)
-		return dp_complain(r->to, WE_E_INVALID, place_of_byte(r, p->problem_offset),
+		return fail(r, place_of_byte(r, p->problem_offset),
 			"found the byte 0x%02x, expected text without control characters",
 			(unsigned)p->problem_value);
 	// The index counts characters; it is only used where everything before it is ASCII.
 	if (p->error == YAML_SCANNER_ERROR && at < r->len && r->text[at] == '\t')
-		return dp_complain(r->to, WE_E_INVALID, place,
-			"found a tab, expected spaces: YAML does not indent with tabs");
+		return fail(
+			r, place, "found a tab, expected spaces: YAML does not indent with tabs");
 	if (p->error == YAML_SCANNER_ERROR && at < r->len && strchr("@`%", r->text[at]) != NULL)
-		return dp_complain(r->to, WE_E_INVALID, place,
-			"found text that begins with '%c', expected quotes around it", r->text[at]);
+		return fail(r, place, "found text that begins with '%c', expected quotes around it",
+			r->text[at]);
 	if (p->context != NULL)
-		return dp_complain(r->to, WE_E_INVALID, place,
-			"not YAML: %s (%s that began at %zu:%zu)", p->problem, p->context,
-			p->context_mark.line + 1, p->context_mark.column + 1);
-	return dp_complain(r->to, WE_E_INVALID, place, "not YAML: %s", p->problem);
+		return fail(r, place, "not YAML: %s (%s that began at %zu:%zu)", p->problem,
+			p->context, p->context_mark.line + 1, p->context_mark.column + 1);
+	return fail(r, place, "not YAML: %s", p->problem);
 }
 
 // The next event. Owned by the caller: yaml_event_delete.
@@ -110,11 +97,11 @@ static int refuse_anchor_and_tag(const struct reader *r, const yaml_event_t *eve
 	const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor != NULL)
-		return dp_complain(r->to, WE_E_INVALID, place_of(event->start_mark),
+		return fail(r, place_of(event->start_mark),
 			"unsupported: the anchor \"&%s\"; write the value where it is meant",
 			(const char *)anchor);
 	if (tag != NULL)
-		return dp_complain(r->to, WE_E_INVALID, place_of(event->start_mark),
+		return fail(r, place_of(event->start_mark),
 			"unsupported: the tag \"%s\"; types are given by the keys",
 			(const char *)tag);
 	return 0;
@@ -130,7 +117,7 @@ static int read_scalar(struct reader *r, const yaml_event_t *event, const char *
 	if (rc != 0)
 		return rc;
 	if (memchr(text, '\0', len) != NULL)
-		return dp_complain(r->to, WE_E_INVALID, place_of(event->start_mark),
+		return fail(r, place_of(event->start_mark),
 			"found a NUL character, expected text without it");
 	char *copy = we_arena_alloc(r->arena, len + 1);
 	if (copy == NULL)
@@ -160,7 +147,7 @@ static int read_key(struct reader *r, const struct dp_yaml_node *map, const char
 			break;
 		if (strcmp(*ret_key, "<<") == 0 &&
 			event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
-			rc = dp_complain(r->to, WE_E_INVALID, *ret_place,
+			rc = fail(r, *ret_place,
 				"unsupported: the merge key \"<<\"; write the values where they "
 				"are meant");
 		for (const struct dp_yaml_node *n = map->first; n != NULL && rc == 0; n = n->next) {
@@ -169,18 +156,17 @@ static int read_key(struct reader *r, const struct dp_yaml_node *map, const char
 			if (strcmp(n->key, *ret_key) != 0)
 				continue;
 			dp_utf8_escape(*ret_key, strlen(*ret_key), shown, sizeof(shown));
-			rc = dp_complain(r->to, WE_E_INVALID, *ret_place,
+			rc = fail(r, *ret_place,
 				"found the key \"%s\" again, expected it once (first in line %u)",
 				shown, n->key_place.line);
 		}
 		break;
 	case YAML_ALIAS_EVENT:
-		rc = dp_complain(r->to, WE_E_INVALID, *ret_place, "unsupported: the alias \"*%s\"",
+		rc = fail(r, *ret_place, "unsupported: the alias \"*%s\"",
 			(const char *)event.data.alias.anchor);
 		break;
 	default:
-		rc = dp_complain(r->to, WE_E_INVALID, *ret_place,
-			"found a %s as key, expected text",
+		rc = fail(r, *ret_place, "found a %s as key, expected text",
 			event.type == YAML_MAPPING_START_EVENT ? "mapping" : "list");
 		break;
 	}
@@ -220,9 +206,8 @@ static int read_children(struct reader *r, struct dp_yaml_node *parent, uint32_t
 		if (rc != 0)
 			return rc;
 		if (parent->n == CHILDREN_MAX)
-			return dp_complain(r->to, WE_E_INVALID, node->place,
-				"found more than %d values in one %s", CHILDREN_MAX,
-				parent->kind == DP_YAML_MAP ? "mapping" : "list");
+			return fail(r, node->place, "found more than %d values in one %s",
+				CHILDREN_MAX, parent->kind == DP_YAML_MAP ? "mapping" : "list");
 		node->key = key;
 		node->key_place = key_place;
 		*tail = node;
@@ -242,9 +227,8 @@ static int read_node(
 	node->place = place_of(event->start_mark);
 	*ret_node = node;
 	if (depth == DEPTH_MAX)
-		return dp_complain(r->to, WE_E_INVALID, node->place,
-			"found a value %d levels deep, expected at most %d", DEPTH_MAX + 1,
-			DEPTH_MAX);
+		return fail(r, node->place, "found a value %d levels deep, expected at most %d",
+			DEPTH_MAX + 1, DEPTH_MAX);
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		node->kind = DP_YAML_SCALAR;
@@ -261,7 +245,7 @@ static int read_node(
 			r, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
 		break;
 	default: // only an alias is left where a value may stand
-		return dp_complain(r->to, WE_E_INVALID, node->place,
+		return fail(r, node->place,
 			"unsupported: the alias \"*%s\"; write the value where it is meant",
 			(const char *)event->data.alias.anchor);
 	}
@@ -291,13 +275,12 @@ static int read_document(struct reader *r, struct dp_yaml_node **ret_root)
 	if (rc != 0)
 		return rc;
 	if (event.type == YAML_STREAM_END_EVENT)
-		rc = dp_complain(r->to, WE_E_INVALID, (struct dp_place){1, 1},
+		rc = fail(r, (struct dp_place){1, 1},
 			"found nothing in the file, expected a mapping with \"ports\" and "
 			"\"workers\"");
 	else if (event.data.document_start.tag_directives.start !=
 		 event.data.document_start.tag_directives.end)
-		rc = dp_complain(r->to, WE_E_INVALID, place_of(event.start_mark),
-			"unsupported: the directive %%TAG");
+		rc = fail(r, place_of(event.start_mark), "unsupported: the directive %%TAG");
 	yaml_event_delete(&event);
 	if (rc == 0)
 		rc = next_event(r, &event);
@@ -312,7 +295,7 @@ static int read_document(struct reader *r, struct dp_yaml_node **ret_root)
 	if (rc != 0)
 		return rc;
 	if (event.type != YAML_STREAM_END_EVENT)
-		rc = dp_complain(r->to, WE_E_INVALID, place_of(event.start_mark),
+		rc = fail(r, place_of(event.start_mark),
 			"found a second document, expected the end of the file");
 	yaml_event_delete(&event);
 	return rc;
@@ -324,17 +307,21 @@ static int check_utf8(const struct reader *r)
 		const size_t n = dp_utf8_len(r->text + i, r->len - i);
 
 		if (n == 0)
-			return dp_complain(r->to, WE_E_INVALID, place_of_byte(r, i),
-				"found the byte 0x%02x, expected UTF-8", (unsigned char)r->text[i]);
+			return fail(r, place_of_byte(r, i), "found the byte 0x%02x, expected UTF-8",
+				(unsigned char)r->text[i]);
 		i += n;
 	}
 	return 0;
 }
 
-int dp_yaml_parse(struct we_arena *arena, const struct dp_complaint *to, const char *text,
-	size_t len, struct dp_yaml_node **ret_root)
+int dp_yaml_parse(struct we_arena *arena, const struct dp_config *config, char **ret_message,
+	const char *text, size_t len, struct dp_yaml_node **ret_root)
 {
-	struct reader r = {.arena = arena, .to = to, .text = text, .len = len};
+	struct reader r = {.arena = arena,
+		.config = config,
+		.ret_message = ret_message,
+		.text = text,
+		.len = len};
 	struct dp_yaml_node *root = NULL;
 	int rc = check_utf8(&r);
 

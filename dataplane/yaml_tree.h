@@ -32,16 +32,7 @@ struct dp_yaml_node {
 	uint32_t n;                 // LIST, MAP: nodes in it
 };
 
-// Where a message goes: "FILE:LINE:COLUMN: text", malloc'd; the first one wins.
-struct dp_complaint {
-	const char *file;
-	char **ret_message;
-};
-// Returns: rc.
-int dp_complain(const struct dp_complaint *to, int rc, struct dp_place place, const char *fmt, ...)
-	WE_PRINTF(4, 5);
-
-// Build the tree of a document. Borrows: text for the call. A key twice in one mapping is an error here.
+// Build the tree of a document. config: for the file's name in messages. Borrows: text for the call. A key twice in one mapping is an error here.
 // Returns: 0; INVALID with a message, NOMEM.
-WE_MUST_USE int dp_yaml_parse(struct we_arena *arena, const struct dp_complaint *to,
-	const char *text, size_t len, struct dp_yaml_node **ret_root);
+WE_MUST_USE int dp_yaml_parse(struct we_arena *arena, const struct dp_config *config,
+	char **ret_message, const char *text, size_t len, struct dp_yaml_node **ret_root);

@@ -229,10 +229,10 @@ static void make_filters(struct replay *r)
 		struct dp_filter_config *filter = &r->filters[i];
 
 		filter->view = r->view;
-		filter->limits.cm.core.memory_pages = 4096;      // 256 MiB
-		filter->deadline_ns = UINT64_C(10) * 1000000000; // nobody waits behind it
+		filter->limits.cm.core.memory_pages = 4096; // 256 MiB
+		filter->deadline_ns = 1000000000;           // nobody waits behind it
 		filter->on_fault = DP_ON_FAULT_CLOSED;
-		filter->restart_min_ns = 0;
+		filter->restart_min_ns = 1000000;
 		filter->restart_max_ns = 1000000000;
 		r->filter_idx[i] = (uint16_t)i;
 	}
@@ -391,7 +391,7 @@ static enum cli_exit filters_verdict(const json_t *report)
 		const json_int_t traps = json_integer_value(json_object_get(filter, "traps"));
 
 		if (traps > 0)
-			code = cli_fail(CLI_FAULT, "%s: it failed %lld times; the log has why",
+			code = cli_fail(CLI_FAULT, "%s: failures: %lld; the log says why",
 				json_string_value(json_object_get(filter, "file")),
 				(long long)traps);
 	}
