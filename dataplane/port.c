@@ -146,35 +146,64 @@ static int set_properties(const struct dp_port *port, struct we_error *err)
 	return 0;
 }
 
-// Bytes of the longest packet that the driver sends: what is longer some drop without a word (net_pcap,
-// net_af_packet), and net_tap holds up all that comes after it.
-static uint32_t longest_tx(
-	const struct dp_port *port, const struct rte_eth_dev_info *info, uint16_t mtu)
-{
-	const uint32_t frame = mtu + (uint32_t)RTE_ETHER_HDR_LEN + VLAN_TAGS_BYTES;
+// What drivers do not say of themselves, or say wrongly. Found by experiment on DPDK 22.11.
+struct quirk {
+	const char *driver;
+	uint32_t longest;    // bytes of a packet that it sends whole; 0: as it says
+	bool sends_segments; // though it does not say so
+	uint32_t
+		tstamp_unit_ns; // of its time stamps, when they are Unix time; those of NICs are not
+};
+static const struct quirk quirks[] = {
+	{.driver = "net_memif", .longest = LONGEST}, // spreads a packet over buffers
+	{.driver = "net_null", .sends_segments = true},
+	// Cuts longer ones when they have several segments.
+	{.driver = "net_pcap",
+		.longest = RTE_ETHER_MAX_JUMBO_FRAME_LEN,
+		.sends_segments = true,
+		.tstamp_unit_ns = 1000},
+};
 
-	if (port->config->mtu)
+static const struct quirk *quirk_of(const char *driver)
+{
+	static const struct quirk none;
+
+	for (size_t i = 0; i < sizeof(quirks) / sizeof(quirks[0]); i++) {
+		if (strcmp(quirks[i].driver, driver) == 0)
+			return &quirks[i];
+	}
+	return &none;
+}
+
+// Bytes of the longest packet that the port sends. What is longer some drivers drop without a word
+// (net_af_packet), and net_tap holds up all that comes after it.
+static uint32_t longest_tx(const struct rte_eth_dev_info *info, const struct quirk *quirk,
+	uint32_t frame, bool is_given)
+{
+	if (is_given)
 		return frame;
-	if (info->max_rx_pktlen > LONGEST || strcmp(info->driver_name, "net_memif") == 0)
-		return LONGEST; // net_memif spreads a packet over buffers, whatever it says of itself
+	if (quirk->longest)
+		return quirk->longest;
+	if (info->max_rx_pktlen > LONGEST)
+		return LONGEST;
 	return info->max_rx_pktlen > frame ? info->max_rx_pktlen : frame;
 }
 
 static void fill_io(struct dp_port *port, const struct rte_eth_dev_info *info, uint64_t tx_offloads,
 	struct dp_port_io *io)
 {
-	const uint32_t overhead = RTE_ETHER_HDR_LEN + VLAN_TAGS_BYTES;
+	const struct quirk *quirk = quirk_of(info->driver_name);
 	uint16_t mtu = RTE_ETHER_MTU;
 
 	rte_eth_dev_get_mtu(port->id, &mtu);
+	const uint32_t frame = mtu + (uint32_t)RTE_ETHER_HDR_LEN + VLAN_TAGS_BYTES;
 	*io = (struct dp_port_io){
-		.view_full = mtu + overhead < WS_VIEW_MAX ? mtu + overhead : WS_VIEW_MAX,
-		.max_tx_len = longest_tx(port, info, mtu),
-		// net_pcap alone sets time stamps, in microseconds of Unix time. The time stamps of
-		// NICs count by a clock of their own.
-		.tstamp_unit_ns = strcmp(info->driver_name, "net_pcap") == 0 ? 1000 : 0,
+		.view_full = frame < WS_VIEW_MAX ? frame : WS_VIEW_MAX,
+		.max_tx_len = longest_tx(info, quirk, frame, port->config->mtu != 0),
+		.tstamp_unit_ns = quirk->tstamp_unit_ns,
 		.can_insert_vlan = tx_offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT,
-		.can_send_segments = tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
+		.can_send_segments =
+			quirk->sends_segments || (tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS),
 	};
 	for (uint16_t q = 0; q < port->config->n_queues; q++) {
 		port->queues[q] = (struct dp_eth_queue){.port_id = port->id, .queue_id = q};
@@ -204,6 +233,10 @@ int dp_port_open(struct dp_port *port, const struct dp_port_config *config,
 		(rc = set_up_queues(port, pools, err)) || (rc = set_properties(port, err)))
 		return rc;
 	fill_io(port, &info, tx_offloads, ret_io);
+	dp_log_debug("port %s: driver %s, %u queues, packets of up to %u bytes%s%s", config->name,
+		info.driver_name, config->n_queues, ret_io->max_tx_len,
+		ret_io->can_send_segments ? ", segments" : "",
+		ret_io->can_insert_vlan ? ", VLAN insertion" : "");
 	return 0;
 }
 

@@ -149,6 +149,40 @@ static void net_pcap_carries_a_capture_unchanged(void **state)
 	unlink(out);
 }
 
+// net_pcap receives 65,536 + n bytes as segments that do not add up, and cuts what it sends at 16,128.
+static void records_too_long_for_net_pcap_drop_by_name(void **state)
+{
+	static uint8_t bytes[70000];
+	const uint32_t lens[] = {60, 70000, 65535, 16129, 16128, 61};
+	char in[64], device[128];
+	struct dp_stats *stats;
+	struct rig rig;
+
+	(void)state;
+	snprintf(in, sizeof(in), "/tmp/weir-port-test-%d-long.pcap", (int)getpid());
+	snprintf(device, sizeof(device), "net_pcap0,rx_pcap=%s,tx_pcap=/dev/null", in);
+	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, 262144);
+	pcap_dumper_t *dumper = pcap_dump_open(pcap, in);
+	assert_non_null(dumper);
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		const struct pcap_pkthdr header = {.caplen = lens[i], .len = lens[i]};
+
+		pcap_dump((u_char *)dumper, &header, bytes);
+	}
+	pcap_dump_close(dumper);
+	pcap_close(pcap);
+	rig_config(&rig);
+	rig_port(&rig, device, 1, 0, 0);
+	struct dp_run *run = rig_run(&rig, NULL);
+	rig_wait_rx(&rig, run, 0, sizeof(lens) / sizeof(lens[0]));
+	rig_end(&rig, run, &stats);
+	assert_int_equal(stats->law.drops_by[DP_DROP_RX_MALFORMED], 1);
+	assert_int_equal(stats->law.drops_by[DP_DROP_TX_TOO_LONG], 2);
+	assert_int_equal(stats->law.tx, 3);
+	dp_stats_destroy(stats);
+	unlink(in);
+}
+
 // net_null -> one memif | the other memif -> dropped, in one process.
 static void net_memif_carries_packets(void **state)
 {
@@ -237,6 +271,7 @@ int main(void)
 		cmocka_unit_test(net_null_without_an_output_drops_as_no_route),
 		cmocka_unit_test(net_ring_carries_packets),
 		cmocka_unit_test(net_pcap_carries_a_capture_unchanged),
+		cmocka_unit_test(records_too_long_for_net_pcap_drop_by_name),
 		cmocka_unit_test(net_memif_carries_packets),
 		cmocka_unit_test(net_virtio_user_and_net_vhost_carry_packets),
 		cmocka_unit_test(a_device_that_is_not_there_is_refused_by_name),
