@@ -424,6 +424,48 @@ static void rules_addresses_are_read_as_libc_reads_them(void **state)
 	}
 }
 
+static uint32_t seed;
+
+static uint32_t random_below(uint32_t n)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (uint32_t)(((uint64_t)seed * n) >> 32);
+}
+
+// Words of the language and noise in any order: read or refused with a line, never beyond the text or the room.
+static void rules_of_any_text_are_answered(void **state)
+{
+	static const char *const words[] = {"allow", "deny", "default", "tcp", "udp", "icmp6",
+		"any", "from", "to", "port", "1-2", "65536", "10.0.0.0/8", "::/0", "fe80::1",
+		"1:2:3:4:5:6:7:8", ":", "/", "#", "\n", "\n", "\r", "\t", "\xff", "-", "0"};
+	enum {
+		WORDS = 24
+	};
+
+	(void)state;
+	seed = 3;
+	for (uint32_t round = 0; round < 20000; round++) {
+		char text[WORDS * 20], buf[160];
+		struct acl_rule room[WORDS + 1];
+		struct acl_rules rules = {.rule = room};
+		struct weir_text error = {buf, sizeof(buf), 0};
+		uint32_t len = 0;
+		char *exact;
+
+		for (uint32_t i = random_below(WORDS); i > 0; i--)
+			len += (uint32_t)snprintf(text + len, sizeof(text) - len, "%s%s",
+				words[random_below(sizeof(words) / sizeof(words[0]))],
+				random_below(8) == 0 ? "" : " ");
+		exact = malloc(len > 0 ? len : 1); // so that a sanitizer sees a read beyond it
+		assert_non_null(exact);
+		memcpy(exact, text, len);
+		if (acl_rules_parse((struct weir_str){exact, len}, &rules, &error) != 0)
+			assert_memory_equal(buf, "line ", 5);
+		assert_true(rules.n <= acl_rules_count((struct weir_str){exact, len}));
+		free(exact);
+	}
+}
+
 // ---- answers ------------------------------------------------------------------------------------
 
 static void first_matching_rule_wins(void **state)
@@ -517,14 +559,6 @@ static void later_fragments_match_rules_without_ports_only(void **state)
 }
 
 // ---- random rules, random packets ---------------------------------------------------------------
-
-static uint32_t seed;
-
-static uint32_t random_below(uint32_t n)
-{
-	seed = seed * 1664525 + 1013904223;
-	return (uint32_t)(((uint64_t)seed * n) >> 32);
-}
 
 // Few bits differ, so that rules and packets meet.
 static void random_address(char *text, size_t cap, int version)
@@ -696,6 +730,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_say_what_is_wrong_and_where),
 		cmocka_unit_test(rules_addresses_are_read_as_libc_reads_them),
+		cmocka_unit_test(rules_of_any_text_are_answered),
 		cmocka_unit_test(first_matching_rule_wins),
 		cmocka_unit_test(what_is_not_whole_ip_takes_the_default),
 		cmocka_unit_test(later_fragments_match_rules_without_ports_only),
