@@ -131,6 +131,28 @@ static void local_read_before_it_changes_keeps_its_value(void **state)
 	assert_int_equal((uint32_t)slots[0], 0);
 }
 
+// f(a) = br_if out of the function with a constant of 64 bits, which stays on the stack if a is 0
+static void constant_that_a_branch_may_return_stays_when_it_does_not(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes b, code = {.len = 0};
+	struct we_instance *inst;
+
+	begin_module(&b);
+	PUT_SECTION(&b, 1, 1, "\x60\x01\x7f\x01\x7e");
+	PUT_SECTION(&b, 3, 1, "\0");
+	PUT_SECTION(&b, 7, 1, "\1f\0\0");
+	PUT_BODY(&code, "\0\x42\x80\x80\x80\x80\x80\x01\x20\0\x0d\0\x0b"); // i64.const 2^35
+	put_section(&b, 10, 1, &code);
+	inst = instantiate(f, &b, NULL, 0);
+	for (uint64_t a = 0; a < 2; a++) {
+		uint64_t slots[1] = {a};
+
+		assert_int_equal(call(f, inst, "f", slots), 0);
+		assert_int_equal(slots[0], UINT64_C(1) << 35);
+	}
+}
+
 // swap(a, b) -> (b, a, a + b): more results than parameters, over the parameters' own slots
 static void results_may_overlap_the_parameters_they_come_from(void **state)
 {
@@ -686,6 +708,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recursion_keeps_operands_across_calls),
 		cmocka_unit_test(local_read_before_it_changes_keeps_its_value),
+		cmocka_unit_test(constant_that_a_branch_may_return_stays_when_it_does_not),
 		cmocka_unit_test(results_may_overlap_the_parameters_they_come_from),
 		cmocka_unit_test(br_table_carries_values_to_each_label),
 		cmocka_unit_test(two_instructions_in_one_operation_compute_what_both_do),

@@ -284,14 +284,11 @@ static void emit_return(struct we_xlate *t, const struct we_x_label *function)
 			we_x_emit_imm(t, WE_I_RET_I, function->slot, 0, (uint32_t)o->bits[0], 0);
 			return;
 		}
-		if (o->where == CONSTANT)
-			we_x_send_home(t, n_operands(t) - 1);
-		if (t->rc != 0)
+		if (o->where != CONSTANT) {
+			we_x_emit(t, we_x_by_width(WE_I_RET_32, o->type), function->slot,
+				o->where == IN_LOCAL ? t->slots[o->local] : o->home, 0, 0);
 			return;
-		o = operand_at(t, n_operands(t) - 1);
-		we_x_emit(t, we_x_by_width(WE_I_RET_32, o->type), function->slot,
-			o->where == IN_LOCAL ? t->slots[o->local] : o->home, 0, 0);
-		return;
+		}
 	}
 	carry(t, function, function->slot);
 	we_x_emit(t, WE_I_RET, 0, 0, 0, 0);
