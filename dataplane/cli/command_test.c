@@ -618,18 +618,23 @@ static void run_tells_the_service_manager_when_it_is_ready(void **state)
 	unlink(at.sun_path);
 }
 
-static void document_has_the_keys_of_the_configuration(void **state)
+static void documents_have_the_keys_and_the_counters(void **state)
 {
+	static const char *const topics[] = {"configuration", "statistics"};
 	static char document[1 << 17];
-	char path[sizeof(filters) + 64];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%.1900s/docs/configuration.md", source);
-	load(path, document, sizeof(document));
-	assert_int_equal(run("help configuration --markdown"), 0);
-	if (strstr(document, out) == NULL)
-		fail_msg("docs/configuration.md does not have what weir help configuration "
-			 "--markdown prints");
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+		char path[sizeof(filters) + 64];
+		char line[64];
+
+		snprintf(path, sizeof(path), "%.1900s/docs/%s.md", source, topics[i]);
+		load(path, document, sizeof(document));
+		snprintf(line, sizeof(line), "help %s --markdown", topics[i]);
+		assert_int_equal(run(line), 0);
+		if (strstr(document, out) == NULL)
+			fail_msg("docs/%s.md does not have what weir %s prints", topics[i], line);
+	}
 }
 
 // The page in lower case with its roff escapes taken away, so that "--json" is found.
@@ -715,7 +720,7 @@ int main(void)
 		cmocka_unit_test(stats_of_nobody_says_that_nobody_runs),
 		cmocka_unit_test(run_answers_stats_stays_at_sighup_and_ends_at_sigterm),
 		cmocka_unit_test(run_tells_the_service_manager_when_it_is_ready),
-		cmocka_unit_test(document_has_the_keys_of_the_configuration),
+		cmocka_unit_test(documents_have_the_keys_and_the_counters),
 		cmocka_unit_test(man_pages_have_every_command_and_option),
 		cmocka_unit_test(man_page_of_the_configuration_has_every_key),
 		cmocka_unit_test(run_check_is_silent_but_for_its_result),

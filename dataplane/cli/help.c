@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// weir help: a command by its rows of command.def, or the configuration by the rows of option.def.
+// weir help: a command by its rows of command.def, the configuration by the rows of option.def, the counters
+// by the rows of stat.def and drop.def.
 #include "cli.h"
 
 #include "option.h"
+#include "stat.h"
 
 #include <string.h>
 
@@ -57,6 +59,40 @@ static void print_configuration(bool is_markdown)
 	}
 }
 
+static void print_counter_markdown(void *env, const char *key, uint64_t value, const char *doc)
+{
+	(void)env;
+	(void)value;
+	printf("| `%s` | %s |\n", key, doc);
+}
+
+static void print_counter(void *env, const char *key, uint64_t value, const char *doc)
+{
+	(void)env;
+	(void)value;
+	printf("  %-24s %s\n", key, doc);
+}
+
+static void print_statistics(bool is_markdown)
+{
+	static const union {
+		struct dp_law law;
+		struct dp_port_stats port;
+		struct dp_queue_stats queue;
+		struct dp_filter_stats filter;
+		struct dp_worker_stats worker;
+	} zero;
+
+	for (enum dp_stat_scope scope = 0; scope < DP_STAT_SCOPE_N; scope++) {
+		printf(is_markdown ? "%s### `/weir/%s`: %s\n\n| counter | counts |\n|---|---|\n"
+				   : "%s/weir/%s (%s)\n",
+			scope > 0 ? "\n" : "", dp_stat_scope_name(scope),
+			dp_stat_scope_names(scope));
+		dp_stat_each(
+			scope, &zero, is_markdown ? print_counter_markdown : print_counter, NULL);
+	}
+}
+
 enum cli_exit cli_main_HELP(struct cli_args *args)
 {
 	const char *topic = NULL;
@@ -82,6 +118,10 @@ enum cli_exit cli_main_HELP(struct cli_args *args)
 	}
 	if (strcmp(topic, "configuration") == 0) {
 		print_configuration(is_markdown);
+		return CLI_OK;
+	}
+	if (strcmp(topic, "statistics") == 0) {
+		print_statistics(is_markdown);
 		return CLI_OK;
 	}
 	if (cli_command_find(topic, &command, &near) != 0)

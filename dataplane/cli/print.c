@@ -136,9 +136,12 @@ static void print_workers(const json_t *report, FILE *to)
 	cli_table_print(&table, to);
 }
 
-void cli_print_law(const json_t *report, FILE *to)
+void cli_print_law(const json_t *report, bool is_running, FILE *to)
 {
 	const json_t *law = json_object_get(report, "conservation");
+	const char *word = json_is_true(json_object_get(law, "holds")) ? "holds"
+			   : is_running                                ? "packets are moving"
+								       : "VIOLATED";
 	const char *key;
 	json_t *value;
 	bool has_any = false;
@@ -148,8 +151,7 @@ void cli_print_law(const json_t *report, FILE *to)
 		(unsigned long long)number(law, "rx"),
 		(unsigned long long)number(law, "originated"),
 		(unsigned long long)number(law, "tx"), (unsigned long long)number(law, "drops"),
-		(unsigned long long)number(law, "held"),
-		json_is_true(json_object_get(law, "holds")) ? "holds" : "VIOLATED");
+		(unsigned long long)number(law, "held"), word);
 	json_object_foreach((json_t *)law, key, value)
 	{
 		if (strncmp(key, "drop_", 5) != 0 || json_integer_value(value) == 0)
@@ -161,7 +163,7 @@ void cli_print_law(const json_t *report, FILE *to)
 	fputs(has_any ? ")\n" : "\n", to);
 }
 
-void cli_print_report(const json_t *report, FILE *to)
+void cli_print_report(const json_t *report, bool is_running, FILE *to)
 {
 	print_ports(report, to);
 	fputc('\n', to);
@@ -170,5 +172,5 @@ void cli_print_report(const json_t *report, FILE *to)
 		fputc('\n', to);
 	print_workers(report, to);
 	fputc('\n', to);
-	cli_print_law(report, to);
+	cli_print_law(report, is_running, to);
 }

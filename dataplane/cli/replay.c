@@ -376,7 +376,7 @@ static void print_text(const struct replay *r, const struct dp_replay_counts *co
 	cli_print_filters(report, to);
 	if (r->n_filters > 0)
 		fputc('\n', to);
-	cli_print_law(report, to);
+	cli_print_law(report, false, to);
 }
 
 // A filter that failed answered for no packet that it had: say so, and that the result is not whole.

@@ -98,7 +98,7 @@ static enum cli_exit run(const struct dp_config *config, const struct options *o
 		json_dumpf(report, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		cli_print_report(report, stdout);
+		cli_print_report(report, false, stdout);
 	}
 	code = cli_session_verdict(report);
 	json_decref(report);

@@ -32,7 +32,7 @@ static enum cli_exit show(struct cli_telemetry *t, bool is_json, bool is_again)
 			fputs("\033[H\033[2J", stdout);
 		printf("%s: %.1f s\n\n", json_string_value(json_object_get(report, "instance")),
 			(double)json_integer_value(json_object_get(report, "elapsed_ns")) / 1e9);
-		cli_print_report(report, stdout);
+		cli_print_report(report, true, stdout);
 		if (is_again && !isatty(STDOUT_FILENO))
 			putchar('\n');
 	}
