@@ -26,7 +26,8 @@ int dp_pool_create(const struct dp_config *config, int socket, struct rte_mempoo
 		rte_pktmbuf_pool_create(name, config->n_mbufs, cache, sizeof(struct dp_mbuf_priv),
 			(uint16_t)(config->mbuf_data_bytes + RTE_PKTMBUF_HEADROOM), socket);
 	if (!*ret_pool)
-		return we_error_set(err, WE_E_HOST, 0, "a pool of %u buffers of %u bytes: %s",
+		return we_error_set(err, WE_E_HOST, 0,
+			"a pool of %u buffers of %u bytes: %s (mbufs, and -m under eal)",
 			config->n_mbufs, config->mbuf_data_bytes, rte_strerror(rte_errno));
 	return 0;
 }

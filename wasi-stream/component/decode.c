@@ -389,8 +389,9 @@ static int decode_preamble(struct we_reader *r)
 		return rc;
 	if (memcmp(found.data, component_preamble, 4) != 0)
 		return we_error_set(r->err, WE_E_MALFORMED, offset,
-			"magic header not detected: found %02x %02x %02x %02x", found.data[0],
-			found.data[1], found.data[2], found.data[3]);
+			"magic header not detected: found %02x %02x %02x %02x, expected 00 61 73 "
+			"6d",
+			found.data[0], found.data[1], found.data[2], found.data[3]);
 	if (memcmp(found.data, module_preamble, sizeof(module_preamble)) == 0)
 		return we_error_set(r->err, WE_E_MALFORMED, offset + 4,
 			"expected a version header for a component, found a core module");

@@ -779,8 +779,11 @@ int ws_wrap(struct we_engine *engine, struct we_bytes core_module, uint8_t **ret
 {
 	struct we_module *module = NULL;
 	struct wrap w = {0};
-	int rc = we_module_create(engine, core_module, 0, &module, err);
+	int rc;
 
+	if (cm_is_component(core_module))
+		return we_error_set(err, WE_E_INVALID, 0, "a component, expected a core module");
+	rc = we_module_create(engine, core_module, 0, &module, err);
 	if (rc != 0)
 		return rc;
 	w.module = module;

@@ -289,7 +289,8 @@ static void bytes_that_are_no_module_are_refused(void **state)
 	assert_int_equal(
 		ws_wrap(f->engine, (struct we_bytes){(const uint8_t *)"\0asm\x0d\0\1\0", 8}, &data,
 			&len, &f->err),
-		WE_E_MALFORMED);
+		WE_E_INVALID);
+	assert_string_equal(f->err.msg, "a component, expected a core module");
 	assert_int_equal(ws_wrap(f->engine, (struct we_bytes){NULL, 0}, &data, &len, &f->err),
 		WE_E_MALFORMED);
 	assert_null(data);

@@ -203,7 +203,8 @@ int we_reader_name(struct we_reader *r, struct we_bytes *ret)
 int we_reader_sub(struct we_reader *r, size_t n, struct we_reader *ret)
 {
 	if (we_reader_left(r) < n)
-		return we_reader_fail(r, "length out of bounds");
+		return we_reader_fail(
+			r, "length out of bounds: %zu bytes, %zu are left", n, we_reader_left(r));
 	*ret = *r;
 	ret->end = r->at + n;
 	r->at += n;

@@ -193,7 +193,7 @@ static void reader_sub_keeps_positions(void **state)
 	assert_int_equal(we_reader_left(&sub), 2);
 	assert_int_equal(we_reader_offset(&r), 103);
 	assert_int_equal(we_reader_sub(&r, 2, &sub), WE_E_MALFORMED);
-	assert_string_equal(err.msg, "length out of bounds");
+	assert_string_equal(err.msg, "length out of bounds: 2 bytes, 1 are left");
 	assert_int_equal(err.offset, 103);
 }
 

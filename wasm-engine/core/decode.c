@@ -1035,15 +1035,20 @@ static int decode_header(struct we_reader *r)
 	static const uint8_t version[4] = {0x01, 0x00, 0x00, 0x00};
 	const size_t left = we_reader_left(r);
 
-	if (left < sizeof(magic) || memcmp(r->at, magic, sizeof(magic)) != 0)
-		return we_reader_fail(r, left < sizeof(magic) ? "unexpected end: no magic header"
-							      : "magic header not detected");
+	if (left < sizeof(magic))
+		return we_reader_fail(r, "unexpected end: no magic header");
+	if (memcmp(r->at, magic, sizeof(magic)) != 0)
+		return we_reader_fail(r,
+			"magic header not detected: found %02x %02x %02x %02x, expected 00 61 73 "
+			"6d",
+			r->at[0], r->at[1], r->at[2], r->at[3]);
 	r->at += sizeof(magic);
 	if (left < sizeof(magic) + sizeof(version))
 		return we_reader_fail(r, "unexpected end: no version");
 	if (memcmp(r->at, version, sizeof(version)) != 0)
-		return we_reader_fail(r, "unknown binary version %02x %02x %02x %02x", r->at[0],
-			r->at[1], r->at[2], r->at[3]);
+		return we_reader_fail(r,
+			"unknown binary version %02x %02x %02x %02x, expected 01 00 00 00",
+			r->at[0], r->at[1], r->at[2], r->at[3]);
 	r->at += sizeof(version);
 	return 0;
 }
