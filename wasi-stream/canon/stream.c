@@ -259,6 +259,10 @@ int cm_stream_attach_sink(struct cm_stream *stream, const struct cm_stream_ops *
 	shared->readable.holder = CM_HELD_HOST_PEER;
 	stream->ops = ops;
 	stream->env = env;
+	if (shared->dropped) {
+		tell_dropped(stream);
+		return 0;
+	}
 	return offer_posted(stream, err);
 }
 

@@ -579,6 +579,21 @@ static void write_posted_before_the_sink_came_is_offered_to_it(void **state)
 	assert_int_equal(write(&g, SRC, 6), result(DROPPED, 0));
 }
 
+static void sink_that_comes_after_the_writer_dropped_is_told_at_once(void **state)
+{
+	struct host host = {0};
+	struct guest g = guest_of(*state, "stream<u8>");
+	void *source;
+
+	host.stream = take_readable(&g);
+	op(&g, CM_CANON_STREAM_DROP_WRITABLE, g.w, 0, 0);
+	assert_int_equal(
+		cm_stream_attach_sink(host.stream, &host_ops, &host, &source, &g.rig->err), 0);
+	assert_int_equal(host.n_dropped, 1);
+	cm_stream_close(host.stream);
+	assert_int_equal(g.rig->store->streams.live, 0);
+}
+
 static void closed_sink_ends_a_posted_write(void **state)
 {
 	struct host host = {0};
@@ -737,6 +752,7 @@ int main(void)
 		TEST(failure_of_the_host_ends_the_call),
 		TEST(sink_takes_writes_in_parts),
 		TEST(write_posted_before_the_sink_came_is_offered_to_it),
+		TEST(sink_that_comes_after_the_writer_dropped_is_told_at_once),
 		TEST(closed_sink_ends_a_posted_write),
 		TEST(readable_end_that_the_host_does_not_want_drops),
 		TEST(own_source_comes_back_with_its_environment),

@@ -236,7 +236,8 @@ struct cm_stream_ops {
 WE_PUBLIC WE_MUST_USE int cm_stream_create_source(struct cm_store *store,
 	const struct cm_stream_ops *ops, void *env, struct cm_stream **ret_stream,
 	struct we_error *err);
-// Become the reader of a stream<u8> that a guest gave away; a write already posted is offered at once.
+// Become the reader of a stream<u8> that a guest gave away; a write already posted is offered at once, and
+// ops.dropped is called inside when the guest has dropped its end already.
 // Returns: 0; CM_OWN_SOURCE: it is a source of this host, handed back (its env in *ret_source_env): the
 // readable end is gone, and what is left is to cm_stream_close the source; failures of copy; INVALID for other elements.
 enum {
