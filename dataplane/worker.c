@@ -5,7 +5,9 @@
 #include "worker.h"
 
 #include "rx.h"
+#include "unmap.h"
 
+#include <rte_lcore.h>
 #include <rte_pause.h>
 
 #include <pthread.h>
@@ -80,6 +82,7 @@ static void drain(struct dp_worker *w)
 	while (atomic_load(&w->crew->n_drained) < w->crew->n_workers) {
 		dp_ways_drain_handed(&w->kit.ways);
 		dp_ways_flush(&w->kit.ways);
+		dp_unmap_worker_is_out(rte_lcore_id());
 		dp_idle_sleep(w);
 	}
 	while (dp_ways_drain_handed(&w->kit.ways) > 0)
@@ -106,17 +109,20 @@ int dp_worker_main(void *arg)
 	block_signals();
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	dp_watch_bind(&w->kit.watch);
+	dp_unmap_worker_begins(rte_lcore_id());
 	w->pass_tsc = rte_rdtsc();
 	w->kit.now_ns = dp_clock_at(&w->crew->clock, w->pass_tsc);
 	while (!atomic_load_explicit(&w->crew->stop, memory_order_relaxed) && !all_ended(w)) {
 		const bool was_busy = poll_all(w);
 
 		next_pass(w, was_busy);
+		dp_unmap_worker_is_out(rte_lcore_id());
 		w->n_idle = was_busy ? 0 : w->n_idle + 1;
 		if (!was_busy)
 			w->idle(w);
 	}
 	drain(w);
+	dp_unmap_worker_ends(rte_lcore_id());
 	sem_post(&w->crew->ended);
 	return 0;
 }

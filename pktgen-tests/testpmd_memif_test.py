@@ -4,6 +4,7 @@
     testpmd_memif_test.py WEIR MACSWAP.wasm
 """
 import os
+import shutil
 import sys
 import time
 
@@ -50,6 +51,10 @@ class Testpmd(rig.Process):
         self.say("quit")
         os.close(self.write_end)
         self.process.wait(rig.PATIENCE_S)
+
+    def kill(self):
+        super().kill()
+        shutil.rmtree(f"/var/run/dpdk/{self.prefix}", ignore_errors=True)  # it leaves its folder behind
 
 
 def carry(eal, huge):
@@ -104,7 +109,32 @@ def counters_agree_to_the_packet_with_hugepages():
         carry(["--single-file-segments", "-m", "128"], ", --single-file-segments")
 
 
+def a_peer_that_is_killed_under_load_again_and_again_leaves_weir_running():
+    rig.need_tool("dpdk-testpmd")
+    with rig.folder() as folder:
+        conf = os.path.join(folder, "memif.yaml")
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write(CONF.format(folder=folder, filter=os.path.abspath(MACSWAP), huge=""))
+        weir = rig.Weir(WEIR, conf, folder, f"killed{os.getpid()}")
+        peer = None
+        try:
+            weir.wait_ready()
+            for _ in range(4):
+                before = weir.stats()["conservation"]["rx"]
+                peer = Testpmd("a", folder, "0,1", ["--no-huge", "-m", "256"], "txonly")
+                rig.wait_until(lambda: "testpmd>" in peer.out(), "testpmd's prompt")
+                peer.say("start")
+                rig.wait_until(lambda before=before: weir.stats()["conservation"]["rx"] > before + 1000, "packets")
+                peer.kill()
+            weir.finish()
+        finally:
+            for process in (peer, weir):
+                if process is not None:
+                    process.kill()
+
+
 tap.run([
+    a_peer_that_is_killed_under_load_again_and_again_leaves_weir_running,
     counters_agree_to_the_packet_without_hugepages,
     counters_agree_to_the_packet_with_hugepages,
 ])
