@@ -125,6 +125,7 @@ static void drain_log(struct dp_log_ring *ring)
 static void say_gone(struct dp_seat *seat, const struct dp_gone *gone, uint64_t now_ns)
 {
 	const char *text = ws_filter_status_text(gone->filter);
+	const bool is_asked = ws_filter_state(gone->filter) == WS_FILTER_STOPPED;
 	char line[512];
 
 	if (now_ns - seat->said_ns >= SAY_NS) {
@@ -148,7 +149,8 @@ static void say_gone(struct dp_seat *seat, const struct dp_gone *gone, uint64_t 
 			seat->n_unsaid);
 	if ((size_t)len >= sizeof(line))
 		len = sizeof(line) - 1;
-	say(seat->filter, gone->err.rc < 0 ? WS_LOG_WARN : WS_LOG_INFO, line, (size_t)len);
+	say(seat->filter, is_asked && gone->err.rc == 0 ? WS_LOG_INFO : WS_LOG_WARN, line,
+		(size_t)len);
 	seat->n_unsaid = 0;
 	seat->n_said++;
 }

@@ -113,6 +113,16 @@ def what_was_given_back_before_the_fault_is_not_given_twice():
     assert came == SENT, len(came)
 
 
+def a_replay_fails_when_a_filter_ends_by_itself():
+    with rig.folder() as folder:
+        capture, result = os.path.join(folder, "source.pcap"), os.path.join(folder, "result.pcap")
+        pcapfile.write(capture, [pcapfile.Record(0, len(data), data) for data in SENT])
+        done = rig.run(WEIR, "replay", "--filter", hostile("malformed"), capture, result, check=False)
+        assert done.returncode == 1, done.returncode
+        assert "filter malformed port capture queue 0: ended: malformed" in done.stderr, done.stderr
+        assert "malformed.wasm: ended before its input: " in done.stderr, done.stderr
+
+
 def restarts_possible(elapsed_ms, min_ms, max_ms):
     """The most restarts that fit when each pause is twice as long as the one before."""
     count, pause = 0, min_ms
@@ -178,6 +188,7 @@ tap.run([
     bypass_gives_all_to_the_next_filter_in_order,
     bypass_of_the_last_filter_forwards_what_the_ones_before_it_made,
     what_was_given_back_before_the_fault_is_not_given_twice,
+    a_replay_fails_when_a_filter_ends_by_itself,
     the_pause_before_a_restart_doubles,
     a_deadline_counts_the_workers_own_cpu_time,
 ])

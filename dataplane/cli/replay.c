@@ -379,7 +379,8 @@ static void print_text(const struct replay *r, const struct dp_replay_counts *co
 	cli_print_law(report, false, to);
 }
 
-// A filter that failed answered for no packet that it had: say so, and that the result is not whole.
+// A filter that failed answered for no packet that it had, and one that ended by itself for none that came
+// later: say so, and that the result is not whole.
 static enum cli_exit filters_verdict(const json_t *report)
 {
 	enum cli_exit code = CLI_OK;
@@ -389,11 +390,16 @@ static enum cli_exit filters_verdict(const json_t *report)
 	json_array_foreach(json_object_get(report, "filters"), i, filter)
 	{
 		const json_int_t traps = json_integer_value(json_object_get(filter, "traps"));
+		const json_int_t ended = json_integer_value(json_object_get(filter, "ended"));
+		const char *file = json_string_value(json_object_get(filter, "file"));
 
 		if (traps > 0)
-			code = cli_fail(CLI_FAULT, "%s: failures: %lld; the log says why",
-				json_string_value(json_object_get(filter, "file")),
+			code = cli_fail(CLI_FAULT, "%s: failures: %lld; the log says why", file,
 				(long long)traps);
+		if (ended > 0)
+			code = cli_fail(CLI_FAULT,
+				"%s: ended before its input: %lld; the log says why", file,
+				(long long)ended);
 	}
 	return code;
 }
