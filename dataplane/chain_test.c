@@ -378,10 +378,28 @@ static void a_filter_that_gives_up_at_its_start_is_refused(void **state)
 	set_up(NULL);
 	rig_filter(&rig, 0, "refuse")->place = (struct dp_place){.line = 7, .column = 3};
 	rig.config.file = "c.yaml";
-	assert_int_equal(dp_run_create(&rig.config, &fake.hooks, &run, &message), WE_E_INVALID);
+	assert_int_equal(dp_run_create(&rig.config, &fake.hooks, &run), 0);
+	assert_int_equal(dp_run_open(run, &message), WE_E_INVALID);
 	assert_string_equal(message,
 		"c.yaml:7:3: filter f0: invalid: it ended at its start: internal: as it was told");
 	free(message);
+	dp_run_destroy(run);
+}
+
+static void a_run_asked_to_end_before_it_opened_starts_no_filter(void **state)
+{
+	struct dp_run *run = NULL;
+	char *message = NULL;
+
+	(void)state;
+	set_up(NULL);
+	rig_filter(&rig, 0, "pass");
+	assert_int_equal(dp_run_create(&rig.config, &fake.hooks, &run), 0);
+	dp_run_request_stop(run);
+	assert_int_equal(dp_run_open(run, &message), WE_E_HOST);
+	assert_string_equal(message, "asked to end before it started");
+	free(message);
+	dp_run_destroy(run);
 }
 
 static void reasons_have_the_names_that_the_filter_gave(void **state)
@@ -392,7 +410,8 @@ static void reasons_have_the_names_that_the_filter_gave(void **state)
 	(void)state;
 	set_up(NULL);
 	rig_filter(&rig, 0, "pass");
-	assert_int_equal(dp_run_create(&rig.config, &fake.hooks, &run, &message), 0);
+	assert_int_equal(dp_run_create(&rig.config, &fake.hooks, &run), 0);
+	assert_int_equal(dp_run_open(run, &message), 0);
 	assert_string_equal(dp_run_reason(run, 0, 1), "fake");
 	assert_null(dp_run_reason(run, 0, 2));
 	dp_run_destroy(run);
@@ -653,6 +672,7 @@ int main(void)
 		CHAIN_TEST(a_filter_that_loops_is_interrupted_and_the_run_goes_on),
 		CHAIN_TEST(a_filter_that_ends_by_itself_is_replaced),
 		CHAIN_TEST(a_filter_that_gives_up_at_its_start_is_refused),
+		CHAIN_TEST(a_run_asked_to_end_before_it_opened_starts_no_filter),
 		CHAIN_TEST(reasons_have_the_names_that_the_filter_gave),
 		CHAIN_TEST(a_descriptor_says_what_the_receiver_said),
 		CHAIN_TEST(a_change_ends_the_trust_in_received_checksums),

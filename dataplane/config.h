@@ -89,6 +89,7 @@ struct dp_config {
 	const char *instance;        // --instance, EAL file prefix
 	const char *const *eal_args; // [n_eal_args] as given under eal:
 	uint32_t n_eal_args;
+	struct dp_place eal_place;   // of the list
 	uint32_t burst;              // packets in a burst, <= WS_BURST_MAX
 	uint32_t n_mbufs;            // per pool and worker socket
 	uint32_t mbuf_data_bytes;    // data room of an mbuf, without headroom

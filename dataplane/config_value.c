@@ -265,6 +265,7 @@ int config_parse_TEXTS(struct config_loader *ld, const struct config_option *opt
 	}
 	config->eal_args = texts;
 	config->n_eal_args = n_texts;
+	config->eal_place = node->place;
 	return 0;
 }
 

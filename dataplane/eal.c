@@ -92,6 +92,19 @@ static ssize_t write_line(void *cookie, const char *text, size_t len)
 	return (ssize_t)len;
 }
 
+// EAL answers an argument that it does not know with pages on stdout; the first line that it or getopt
+// prints says what is wrong.
+static ssize_t keep_line(void *cookie, const char *text, size_t len)
+{
+	size_t n = strcspn(text, "\n");
+
+	(void)cookie;
+	n = n < len ? n : len;
+	if (!eal.error[0])
+		snprintf(eal.error, sizeof(eal.error), "%.*s", (int)n, text);
+	return (ssize_t)len;
+}
+
 const char *dp_eal_error(void)
 {
 	return eal.error;
@@ -317,6 +330,39 @@ static void close_log(void)
 	eal.log = NULL;
 }
 
+// rte_eal_init without what it prints itself. Returns: as it does.
+static int init(int argc, char **argv)
+{
+	static const cookie_io_functions_t to_error = {.write = keep_line};
+	FILE *const own_stdout = stdout;
+	FILE *const own_stderr = stderr;
+	FILE *kept = fopencookie(NULL, "w", to_error);
+
+	if (!kept) {
+		rte_errno = ENOMEM;
+		return -1;
+	}
+	setvbuf(kept, NULL, _IOLBF, 0);
+	stdout = kept; // may be assigned in glibc
+	stderr = kept;
+	const int rc = rte_eal_init(argc, argv);
+	stdout = own_stdout;
+	stderr = own_stderr;
+	fclose(kept);
+	return rc;
+}
+
+// What the configuration gave is at fault when EAL does not take its arguments.
+static int fail_init(const struct dp_config *config, char **ret_message)
+{
+	const char *why = eal.error[0] ? eal.error : rte_strerror(rte_errno);
+
+	if (rte_errno == EINVAL && config->n_eal_args > 0)
+		return dp_fail_at(ret_message, config, config->eal_place, WE_E_INVALID,
+			"eal: DPDK does not take these arguments: %s", why);
+	return dp_fail(ret_message, WE_E_HOST, "DPDK does not start: %s", why);
+}
+
 int dp_eal_init(const struct dp_config *config, char **ret_message)
 {
 	static const cookie_io_functions_t to_log = {.write = write_line};
@@ -336,10 +382,10 @@ int dp_eal_init(const struct dp_config *config, char **ret_message)
 	rte_openlog_stream(eal.log);
 	memcpy(argv, args.argv, sizeof(argv)); // EAL reorders it
 	atexit(remove_runtime_dir);
+	dp_eal_clear_error();
 	block_signals(&before);
-	if (rte_eal_init(args.n, argv) < 0)
-		rc = dp_fail(ret_message, WE_E_HOST, "DPDK does not start: %s%s%s",
-			rte_strerror(rte_errno), eal.error[0] ? ": " : "", eal.error);
+	if (init(args.n, argv) < 0)
+		rc = fail_init(config, ret_message);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
 		close_log();

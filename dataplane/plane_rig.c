@@ -136,7 +136,9 @@ struct dp_run *rig_run(struct rig *rig, const struct dp_hooks *hooks)
 	char *message = NULL;
 	struct dp_run *run = NULL;
 
-	if (dp_run_create(&rig->config, hooks, &run, &message) || dp_run_start(run, &message))
+	if (dp_run_create(&rig->config, hooks, &run))
+		fail_msg("no memory");
+	if (dp_run_open(run, &message) || dp_run_start(run, &message))
 		fail_msg("%s", message);
 	return run;
 }

@@ -242,9 +242,11 @@ static void a_device_that_is_not_there_is_refused_by_name(void **state)
 	rig_port(&rig, "net_nosuch0", 1, 0, DP_NO_INDEX);
 	rig.config.file = "some.yaml";
 	rig.ports[0].place = (struct dp_place){.line = 3, .column = 9};
-	assert_int_equal(dp_run_create(&rig.config, NULL, &run, &message), WE_E_HOST);
+	assert_int_equal(dp_run_create(&rig.config, NULL, &run), 0);
+	assert_int_equal(dp_run_open(run, &message), WE_E_HOST);
 	assert_non_null(strstr(message, "some.yaml:3:9: port p0: net_nosuch0: "));
 	free(message);
+	dp_run_destroy(run);
 }
 
 static void more_queues_than_the_device_has_are_refused(void **state)
@@ -258,9 +260,11 @@ static void more_queues_than_the_device_has_are_refused(void **state)
 	rig_port(&rig, "net_af_packet0,iface=lo,qpairs=1", 4, 0, DP_NO_INDEX);
 	if (geteuid() != 0)
 		skip();
-	assert_int_equal(dp_run_create(&rig.config, NULL, &run, &message), WE_E_INVALID);
+	assert_int_equal(dp_run_create(&rig.config, NULL, &run), 0);
+	assert_int_equal(dp_run_open(run, &message), WE_E_INVALID);
 	assert_non_null(strstr(message, "4 queues, but the device has 1 to receive and 1 to send"));
 	free(message);
+	dp_run_destroy(run);
 }
 
 int main(void)

@@ -341,6 +341,11 @@ int dp_replay_input(const struct dp_replay *replay, struct we_error *ret_err)
 	return ret_err->rc;
 }
 
+bool dp_replay_has_ended(const struct dp_replay *replay)
+{
+	return replay->has_ended;
+}
+
 // What is still open was lost with the run: what waits behind it may go.
 static void settle_all(struct dp_replay *r)
 {

@@ -212,6 +212,8 @@ static int seat_filters(
 	for (uint32_t i = 0; i < chain->n_filters; i++) {
 		struct dp_seat *seat = &q->chain.stages[i].seat;
 
+		if (atomic_load(&run->crew.stop))
+			return dp_fail(ret_message, WE_E_HOST, "asked to end before it started");
 		seat->port_name = port->name;
 		seat->queue_idx = q->queue_idx;
 		seat->view_full = run->ios[q->port_idx].view_full;
@@ -305,15 +307,13 @@ static int create_workers(struct dp_run *run, char **ret_message)
 
 // ---- the life of a run ----------------------------------------------------------------------------
 
-int dp_run_create(const struct dp_config *config, const struct dp_hooks *hooks,
-	struct dp_run **ret_run, char **ret_message)
+int dp_run_create(
+	const struct dp_config *config, const struct dp_hooks *hooks, struct dp_run **ret_run)
 {
 	struct dp_run *run = calloc(1, sizeof(*run));
-	struct we_error err;
-	int rc;
 
 	if (!run)
-		return dp_fail(ret_message, WE_E_NOMEM, "no memory");
+		return WE_E_NOMEM;
 	run->config = config;
 	run->crew.n_workers = config->n_workers;
 	sem_init(&run->crew.ended, 0, 0);
@@ -324,24 +324,27 @@ int dp_run_create(const struct dp_config *config, const struct dp_hooks *hooks,
 	run->ios = calloc(config->n_ports + 1, sizeof(*run->ios));
 	run->workers = calloc(config->n_workers + 1, sizeof(struct dp_worker *));
 	if (!run->ports || !run->ios || !run->workers) {
-		rc = dp_fail(ret_message, WE_E_NOMEM, "no memory");
-		goto fail;
+		dp_run_destroy(run);
+		return WE_E_NOMEM;
 	}
-	if ((rc = dp_mbuf_fields_register(&run->fields, &err))) {
-		dp_fail(ret_message, rc, "%s", err.msg);
-		goto fail;
-	}
-	// Filters first: their faults are found before a port is touched.
-	if ((rc = dp_supervisor_create(config, &dp_stage_ops, &run->crew.clock, &run->crew.stop,
-		     &run->supervisor, ret_message)) ||
-		(rc = make_pools(run, ret_message)) || (rc = open_ports(run, ret_message)) ||
-		(rc = make_rings(run, ret_message)) || (rc = create_workers(run, ret_message)))
-		goto fail;
 	*ret_run = run;
 	return 0;
-fail:
-	dp_run_destroy(run);
-	return rc;
+}
+
+int dp_run_open(struct dp_run *run, char **ret_message)
+{
+	struct we_error err;
+	int rc;
+
+	if ((rc = dp_mbuf_fields_register(&run->fields, &err)))
+		return dp_fail(ret_message, rc, "%s", err.msg);
+	// Filters first: their faults are found before a port is touched.
+	if ((rc = dp_supervisor_create(run->config, &dp_stage_ops, &run->crew.clock,
+		     &run->crew.stop, &run->supervisor, ret_message)) ||
+		(rc = make_pools(run, ret_message)) || (rc = open_ports(run, ret_message)) ||
+		(rc = make_rings(run, ret_message)))
+		return rc;
+	return create_workers(run, ret_message);
 }
 
 static int start_ports(struct dp_run *run, char **ret_message)

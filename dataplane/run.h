@@ -3,7 +3,8 @@
 // both call this and nothing below it.
 //
 //	dp_eal_init(config, &message);                       // once a process (eal.h)
-//	dp_run_create(config, NULL, &run, &message);         // loads filters, opens ports, makes instances
+//	dp_run_create(config, NULL, &run);                   // from here on it can be asked to end
+//	dp_run_open(run, &message);                          // loads filters, opens ports, makes instances
 //	dp_run_start(run, &message);                         // links up, workers go
 //	while (dp_run_wait(run, 100000000) == DP_RUN_GOES_ON)
 //		dp_run_snapshot(run, stats);                 // as often as one likes
@@ -36,8 +37,11 @@ struct dp_hooks {
 };
 
 // hooks may be NULL.
-WE_MUST_USE int dp_run_create(const struct dp_config *config, const struct dp_hooks *hooks,
-	struct dp_run **ret_run, char **ret_message);
+WE_MUST_USE int dp_run_create(
+	const struct dp_config *config, const struct dp_hooks *hooks, struct dp_run **ret_run);
+// Once. When it fails, dp_run_destroy is what is left to do. Once asked to end, it fails soon: a filter's
+// start, which is guest code, has a tenth of a second left.
+WE_MUST_USE int dp_run_open(struct dp_run *run, char **ret_message);
 WE_MUST_USE int dp_run_start(struct dp_run *run, char **ret_message);
 // Ask the workers to end: no more packets are received, filters drain. Any thread, async-signal-safe.
 void dp_run_request_stop(struct dp_run *run);
@@ -49,7 +53,7 @@ enum {
 // Returns: 0; DP_RUN_GOES_ON after timeout_ns.
 WE_MUST_USE int dp_run_wait(struct dp_run *run, uint64_t timeout_ns);
 
-// Any one thread at a time, between dp_run_create and dp_run_destroy. stats: of the same configuration.
+// Any one thread at a time, between dp_run_open and dp_run_destroy. stats: of the same configuration.
 void dp_run_snapshot(struct dp_run *run, struct dp_stats *stats);
 // Name of drop reason i in 1..255 of filter filter_idx. Borrowed from the run; NULL: it has no name.
 const char *dp_run_reason(const struct dp_run *run, uint16_t filter_idx, uint32_t i);

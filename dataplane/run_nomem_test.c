@@ -59,15 +59,18 @@ static void every_allocation_that_fails_is_survived(void **state)
 	do {
 		has_failed = false;
 		countdown = ++n;
-		const int rc = dp_run_create(&rig.config, &fake.hooks, &run, &message);
-		countdown = 0;
-		if (rc == 0) { // a thing that one can do without
+		int rc = dp_run_create(&rig.config, &fake.hooks, &run);
+		if (rc == 0) {
+			rc = dp_run_open(run, &message);
+			countdown = 0;
 			dp_run_destroy(run);
-			continue;
+			assert_true(rc == 0 || message != NULL);
+			free(message);
+			message = NULL;
 		}
-		assert_true(has_failed);
-		assert_non_null(message);
-		free(message);
+		countdown = 0;
+		// 0: a thing that one can do without
+		assert_true(rc == 0 || has_failed);
 	} while (has_failed);
 	print_message("# %u allocations failed\n", n - 1);
 	assert_true(n > 50);

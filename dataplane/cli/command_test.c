@@ -517,6 +517,19 @@ static void run_on_a_processor_that_is_not_there_is_the_machines_refusal(void **
 		err, "weir: lcore.yaml:3:3: lcore 127: this process may not use that processor"));
 }
 
+static void run_with_an_argument_that_dpdk_does_not_know_names_it_and_its_place(void **state)
+{
+	static const char conf[] = "ports: {a: {device: net_null0}}\nworkers: [{lcore: any}]\n"
+				   "eal: [--no-huge, --bogus]\n";
+
+	(void)state;
+	save("c.yaml", conf, strlen(conf));
+	assert_int_equal(run("run c.yaml --log-level error"), 1);
+	assert_string_equal(out, "");
+	assert_string_equal(err, "weir: c.yaml:3:6: eal: DPDK does not take these arguments: "
+				 "weir: unrecognized option '--bogus'\n");
+}
+
 static void stats_of_nobody_says_that_nobody_runs(void **state)
 {
 	(void)state;
@@ -724,6 +737,8 @@ int main(void)
 		cmocka_unit_test(inspect_says_what_a_filter_may_do),
 		cmocka_unit_test(validate_looks_at_every_file),
 		cmocka_unit_test(run_on_a_processor_that_is_not_there_is_the_machines_refusal),
+		cmocka_unit_test(
+			run_with_an_argument_that_dpdk_does_not_know_names_it_and_its_place),
 		cmocka_unit_test(stats_of_nobody_says_that_nobody_runs),
 		cmocka_unit_test(run_answers_stats_stays_at_sighup_and_ends_at_sigterm),
 		cmocka_unit_test(run_tells_the_service_manager_when_it_is_ready),

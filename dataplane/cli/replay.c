@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "print.h"
 #include "session.h"
+#include "table.h"
 
 #include "file.h"
 #include "log.h"
@@ -363,16 +364,23 @@ static void print_json(const struct replay *r, const struct dp_replay_counts *co
 	json_decref(all);
 }
 
+static void print_traffic(const char *what, const char *path, const struct dp_traffic *t, FILE *to)
+{
+	char packets[32];
+	char bytes[32];
+
+	cli_number(t->packets, packets);
+	cli_number(t->bytes, bytes);
+	fprintf(to, "%-7s  %s: %s packets, %s bytes\n", what, path, packets, bytes);
+}
+
 static void print_text(const struct replay *r, const struct dp_replay_counts *counts,
 	const json_t *report, FILE *to)
 {
-	fprintf(to, "in       %s: %" PRIu64 " packets, %" PRIu64 " bytes\n", r->in,
-		counts->in.packets, counts->in.bytes);
-	fprintf(to, "out      %s: %" PRIu64 " packets, %" PRIu64 " bytes\n", r->out,
-		counts->out.packets, counts->out.bytes);
-	fprintf(to, "dropped  %s: %" PRIu64 " packets, %" PRIu64 " bytes\n\n",
-		r->drops != NULL ? r->drops : "(not kept)", counts->dropped.packets,
-		counts->dropped.bytes);
+	print_traffic("in", r->in, &counts->in, to);
+	print_traffic("out", r->out, &counts->out, to);
+	print_traffic("dropped", r->drops != NULL ? r->drops : "(not kept)", &counts->dropped, to);
+	fputc('\n', to);
 	cli_print_filters(report, to);
 	if (r->n_filters > 0)
 		fputc('\n', to);
@@ -410,6 +418,13 @@ static void worsen(enum cli_exit *code, enum cli_exit with)
 		*code = with;
 }
 
+static enum cli_exit fail_interrupted(const struct replay *r, uint64_t n_read)
+{
+	return cli_fail(CLI_FAULT,
+		"%s: ended by %s after %" PRIu64 " packets: the result is not whole", r->in,
+		cli_session_signal(), n_read);
+}
+
 static enum cli_exit finish(const struct replay *r, struct dp_replay *replay, const json_t *report)
 {
 	const struct dp_replay_counts counts = dp_replay_counts(replay);
@@ -428,6 +443,8 @@ static enum cli_exit finish(const struct replay *r, struct dp_replay *replay, co
 	if (dp_replay_input(replay, &err) != 0)
 		code = cli_fail(CLI_FAULT, "%s: packet %" PRIu64 ": %s: %s", r->in, err.offset,
 			we_failure_word(err.rc), err.msg);
+	if (cli_session_signal() != NULL && !dp_replay_has_ended(replay))
+		code = fail_interrupted(r, counts.in.packets);
 	worsen(&code, filters_verdict(report));
 	worsen(&code, cli_session_verdict(report));
 	return code;
@@ -446,7 +463,7 @@ static enum cli_exit run(struct replay *r)
 	const struct dp_hooks hooks = dp_replay_hooks(replay);
 	code = cli_session_run(&r->config, &hooks, &options, &report);
 	if (code == CLI_OK) {
-		code = finish(r, replay, report);
+		code = report != NULL ? finish(r, replay, report) : fail_interrupted(r, 0);
 		json_decref(report);
 	}
 	dp_replay_destroy(replay);

@@ -92,7 +92,7 @@ static enum cli_exit run(const struct dp_config *config, const struct options *o
 	json_t *report;
 	enum cli_exit code = cli_session_run(config, NULL, &o->session, &report);
 
-	if (code != CLI_OK)
+	if (code != CLI_OK || report == NULL)
 		return code;
 	if (o->is_json) {
 		json_dumpf(report, stdout, JSON_INDENT(2));
@@ -115,7 +115,8 @@ enum cli_exit cli_main_RUN(struct cli_args *args)
 
 	if (is_done)
 		return code;
-	cli_session_prepare();
+	if (!o.is_check) // which has nothing to put in order when a signal ends it
+		cli_session_prepare();
 	o.session.has_progress = !o.is_json;
 	const int rc = dp_config_load(o.path, o.instance, &config, &message);
 	if (rc != 0) {

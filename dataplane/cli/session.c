@@ -159,12 +159,19 @@ static void watch_run(
 	show_hangups(&watch);
 }
 
-static void log_end(void)
+const char *cli_session_signal(void)
 {
 	const int signal = atomic_load(&end_signal);
 
-	if (signal != 0)
-		dp_log_info("ended by %s", signal == SIGINT ? "SIGINT" : "SIGTERM");
+	if (signal == 0)
+		return NULL;
+	return signal == SIGINT ? "SIGINT" : "SIGTERM";
+}
+
+static void log_end(void)
+{
+	if (cli_session_signal() != NULL)
+		dp_log_info("ended by %s", cli_session_signal());
 }
 
 static enum cli_exit run_started(struct dp_run *run, const struct dp_config *config,
@@ -192,29 +199,44 @@ static enum cli_exit run_started(struct dp_run *run, const struct dp_config *con
 	return CLI_OK;
 }
 
+static enum cli_exit run_opened(struct dp_run *run, const struct dp_config *config,
+	const struct cli_session_options *options, struct dp_stats *stats, json_t **ret_report)
+{
+	char *message = NULL;
+	const int rc = dp_run_open(run, &message);
+
+	if (rc != 0 && atomic_load(&end_signal) != 0) {
+		log_end();
+		free(message);
+		return CLI_OK;
+	}
+	if (rc != 0)
+		return cli_fail_message(rc, message);
+	dp_telemetry_serve(run, stats);
+	const enum cli_exit code = run_started(run, config, options, stats, ret_report);
+	dp_telemetry_serve(NULL, NULL);
+	return code;
+}
+
 static enum cli_exit run_created(const struct dp_config *config, const struct dp_hooks *hooks,
 	const struct cli_session_options *options, json_t **ret_report)
 {
 	struct dp_run *run = NULL;
 	struct dp_stats *stats = NULL;
-	char *message = NULL;
-	const int rc = dp_run_create(config, hooks, &run, &message);
 	enum cli_exit code;
 
-	if (rc != 0)
-		return cli_fail_message(rc, message);
+	if (dp_run_create(config, hooks, &run) != 0)
+		return cli_fail(CLI_MACHINE, "out of memory");
+	*ret_report = NULL;
+	atomic_store(&stoppable, run);
+	if (atomic_load(&end_signal) != 0) // it came before there was a run
+		dp_run_request_stop(run);
 	if (dp_stats_create(config, &stats) != 0 ||
-		(options->has_telemetry && dp_telemetry_register() != 0)) {
+		(options->has_telemetry && dp_telemetry_register() != 0))
 		code = cli_fail(CLI_MACHINE, "out of memory");
-	} else {
-		dp_telemetry_serve(run, stats);
-		atomic_store(&stoppable, run);
-		if (atomic_load(&end_signal) != 0) // it came before there was a run
-			dp_run_request_stop(run);
-		code = run_started(run, config, options, stats, ret_report);
-		atomic_store(&stoppable, NULL);
-		dp_telemetry_serve(NULL, NULL);
-	}
+	else
+		code = run_opened(run, config, options, stats, ret_report);
+	atomic_store(&stoppable, NULL);
 	dp_run_destroy(run);
 	dp_stats_destroy(stats);
 	return code;

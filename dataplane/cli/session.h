@@ -26,8 +26,11 @@ struct cli_session_options {
 void cli_session_prepare(void);
 // Run config to its end. hooks may be NULL. *ret_report: the last snapshot (report.h) with "mbufs_missing",
 // the buffers that did not come back; owned by the caller.
-// Returns: CLI_OK, or the code of a failure that has been printed; then there is no report.
+// Returns: CLI_OK, *ret_report NULL when a signal ended the run before it started; or the code of a failure
+// that has been printed, without a report.
 enum cli_exit cli_session_run(const struct dp_config *config, const struct dp_hooks *hooks,
 	const struct cli_session_options *options, json_t **ret_report);
+// The name of the signal that ended the run; NULL: none did.
+const char *cli_session_signal(void);
 // Print what is wrong with the end of a run: the law, buffers. Returns: CLI_OK when nothing is.
 enum cli_exit cli_session_verdict(const json_t *report);
