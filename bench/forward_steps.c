@@ -144,11 +144,11 @@ static void print_steps(void)
 static int run(const struct dp_config *config, uint64_t time_ns, char **ret_message)
 {
 	struct dp_run *dp;
-	int rc = dp_run_create(config, NULL, &dp, ret_message);
+	int rc = dp_run_create(config, NULL, &dp);
 
 	if (rc < 0)
 		return rc;
-	if ((rc = dp_run_start(dp, ret_message)) == 0) {
+	if ((rc = dp_run_open(dp, ret_message)) == 0 && (rc = dp_run_start(dp, ret_message)) == 0) {
 		if (dp_run_wait(dp, time_ns) == DP_RUN_GOES_ON)
 			dp_run_request_stop(dp);
 		while (dp_run_wait(dp, UINT64_C(100000000)) == DP_RUN_GOES_ON)
