@@ -5,11 +5,10 @@
 
 #include "copy.h"
 #include "lift.h"
+#include "stream.h"
 #include "subtask.h"
 
 #include <string.h>
-
-#define BLOCKED 0xffffffffu // of subtask.cancel
 
 static int may_leave(const struct cm_builtin *b, struct we_error *err)
 {
@@ -59,11 +58,6 @@ static int canon_backpressure_dec(void *env, uint64_t *slots, struct we_error *e
 	return 0;
 }
 
-static bool same_result(const struct cm_type *a, const struct cm_type *b)
-{
-	return a == b || (a && b && cm_type_equal(a, b));
-}
-
 static int canon_task_return(void *env, uint64_t *slots, struct we_error *err)
 {
 	const struct cm_builtin *b = env;
@@ -77,7 +71,7 @@ static int canon_task_return(void *env, uint64_t *slots, struct we_error *err)
 		return rc;
 	if (!task->func || !task->func->opts.is_async)
 		return cm_trap(err, CM_TRAP_NOT_ASYNC_TASK);
-	if (!same_result(b->type, task->func->type->elem) ||
+	if (!cm_elem_equal(b->type, task->func->type->elem) ||
 		!cm_options_lift_equal(&b->opts, &task->func->opts))
 		return cm_trap(err, CM_TRAP_RETURN_TYPE);
 	if (b->type)
@@ -262,7 +256,7 @@ static int canon_subtask_cancel(void *env, uint64_t *slots, struct we_error *err
 		if (!cm_subtask_resolved(subtask)) {
 			if (!b->is_async)
 				return cm_task_block(b->cx.inst->store, "subtask.cancel", err);
-			slots[0] = BLOCKED;
+			slots[0] = CM_CORE_BLOCKED;
 			return 0;
 		}
 	}

@@ -9,6 +9,8 @@
 
 #include "task.h"
 
+#define CM_CORE_BLOCKED 0xffffffffu // what a built-in that did not finish answers. Spec: BLOCKED
+
 // One for each definition in each instance: the environment of the core function.
 struct cm_builtin {
 	struct cm_cx cx;            // the instance whose core code calls, and opts below

@@ -6,8 +6,6 @@
 #include "builtins.h"
 #include "future.h"
 
-#define BLOCKED 0xffffffffu
-
 // The end at index i. Returns NULL with the trap in *err. Spec: the first checks of stream_copy,
 // future_copy, cancel_copy and drop.
 static inline struct cm_copy_end *get_end(
@@ -93,7 +91,7 @@ static int blame_state(const struct cm_copy_end *end, struct we_error *err)
 static int copy_with_host(const struct cm_builtin *b, struct cm_copy_end *end, uint8_t *span,
 	uint64_t *slots, const char *what, struct we_error *err)
 {
-	uint32_t payload = BLOCKED;
+	uint32_t payload = CM_CORE_BLOCKED;
 	const int rc = cm_stream_copy_with_host(end, span, &payload, err);
 
 	if (rc < 0)
@@ -130,7 +128,7 @@ static inline int copy(const struct cm_builtin *b, enum cm_handle_kind kind, uin
 	if (!end->waitable.has_event) {
 		if (!b->is_async)
 			return cm_task_block(b->cx.inst->store, what, err);
-		slots[0] = BLOCKED;
+		slots[0] = CM_CORE_BLOCKED;
 		return 0;
 	}
 	slots[0] = cm_waitable_get_pending_event(&end->waitable).p2;

@@ -39,11 +39,6 @@ static uint64_t canonicalize_nan64(uint64_t bits)
 	return (bits & INT64_MAX) > 0x7ff0000000000000 ? 0x7ff8000000000000 : bits;
 }
 
-static bool is_scalar(const struct cm_type *type)
-{
-	return type->kind <= CM_TYPE_CHAR || type->kind == CM_TYPE_FLAGS;
-}
-
 // bits: what memory or a core value holds; more than the type has is cut off.
 static int lift_scalar(
 	const struct cm_type *type, uint64_t bits, struct cm_val *ret_val, struct we_error *err)
@@ -185,7 +180,7 @@ static int load_variant(const struct cm_cx *cx, uint32_t ptr, const struct cm_ty
 int cm_load(const struct cm_cx *cx, uint32_t ptr, const struct cm_type *type,
 	struct cm_val *ret_val, struct we_error *err)
 {
-	if (is_scalar(type))
+	if (cm_type_is_scalar(type))
 		return lift_scalar(type, load_int(cx, ptr, type->layout32.size), ret_val, err);
 	if (cm_type_is_variant(type))
 		return load_variant(cx, ptr, type, ret_val, err);
@@ -249,7 +244,7 @@ static int lift_flat_variant(const struct cm_cx *cx, const uint64_t *slots,
 static int lift_flat(const struct cm_cx *cx, const uint64_t *slots, const struct cm_type *type,
 	struct cm_val *ret_val, struct we_error *err)
 {
-	if (is_scalar(type))
+	if (cm_type_is_scalar(type))
 		return lift_scalar(type, slots[0], ret_val, err);
 	if (cm_type_is_variant(type))
 		return lift_flat_variant(cx, slots, type, ret_val, err);

@@ -39,11 +39,6 @@ static int lower_async_value(
 	return 0;
 }
 
-static bool is_scalar(const struct cm_type *type)
-{
-	return type->kind <= CM_TYPE_CHAR || type->kind == CM_TYPE_FLAGS;
-}
-
 static int store_elems(const struct cm_cx *cx, const struct cm_val *elems, uint32_t n,
 	const struct cm_type *elem, uint32_t ptr, struct we_error *err)
 {
@@ -127,7 +122,7 @@ int cm_store_val(const struct cm_cx *cx, const struct cm_val *val, const struct 
 	uint32_t idx;
 	int rc;
 
-	if (is_scalar(type)) {
+	if (cm_type_is_scalar(type)) {
 		store_int(cx, val->of.bits, ptr, type->layout32.size);
 		return 0;
 	}
@@ -202,7 +197,7 @@ static int lower_flat(const struct cm_cx *cx, const struct cm_val *val, const st
 	uint32_t second = 0;
 	int rc;
 
-	if (is_scalar(type)) {
+	if (cm_type_is_scalar(type)) {
 		slots[0] = sign_extended(type, val->of.bits);
 		return 0;
 	}

@@ -185,6 +185,12 @@ static inline bool cm_type_is_variant(const struct cm_type *type)
 	return type->kind >= CM_TYPE_VARIANT && type->kind <= CM_TYPE_RESULT;
 }
 
+// Is a value one number, whole in one core value?
+static inline bool cm_type_is_scalar(const struct cm_type *type)
+{
+	return type->kind <= CM_TYPE_CHAR || type->kind == CM_TYPE_FLAGS;
+}
+
 // ---- making types -------------------------------------------------------------------------------
 //
 // Arguments are borrowed and must live as long as the arena. The rules on names and uses are the

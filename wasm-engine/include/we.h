@@ -50,7 +50,7 @@ enum we_trap {
 
 #define WE_NO_FUNC UINT32_MAX // we_error.func: no function is to blame
 
-// Detail of a failure. Caller-owned, never allocated; the first error wins.
+// Detail of a failure. Caller-owned, never allocated; holds the last one that was set.
 struct we_error {
 	int32_t rc;      // the failure that was returned
 	uint32_t trap;   // enum we_trap, when rc is TRAP or EXHAUSTED
