@@ -12,23 +12,29 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
 	HEAD_MAX = 65536, // bytes of the file that are looked at for its precision
+	STREAM_BYTES = 65536,
+	LOOK_MS = 100, // pause between two looks at stop
 };
 
-// Invariant: head_at <= head_len; libpcap has read what lies before head_at, and after that reads from file.
+// Invariant: head_at <= head_len; libpcap has read what lies before head_at, and after that reads from fd.
 struct dp_capture_in {
-	pcap_t *pcap; // closes the stream, and that the file
-	FILE *file;
+	pcap_t *pcap; // closes the stream, and that fd
+	int fd;
+	const atomic_bool *stop; // borrowed; NULL: never
 	uint8_t head[HEAD_MAX];
 	size_t head_len;
 	size_t head_at;
 	uint64_t n_read; // packets
 	bool is_nano;
+	bool is_stopped; // the stream was ended because of stop
 };
 
 struct dp_capture_out {
@@ -114,17 +120,34 @@ static bool head_is_nano(const uint8_t *head, size_t len)
 
 // ---- reading ------------------------------------------------------------------------------------
 
+// A read that stop ends, as the end of the file does. Returns: bytes; 0 at the end; -1, with errno.
+static ssize_t read_some(struct dp_capture_in *in, void *buf, size_t cap)
+{
+	struct pollfd pollfd = {.fd = in->fd, .events = POLLIN};
+
+	for (;;) {
+		if (in->stop != NULL && atomic_load(in->stop)) {
+			in->is_stopped = true;
+			return 0;
+		}
+		ssize_t n = poll(&pollfd, 1, LOOK_MS);
+		if (n == 0)
+			continue;
+		if (n > 0)
+			n = read(in->fd, buf, cap);
+		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+			return n;
+	}
+}
+
 // The stream that libpcap reads: the head, then the rest of the file; so pipes work too.
 static ssize_t stream_read(void *cookie, char *buf, size_t cap)
 {
 	struct dp_capture_in *in = cookie;
 	const size_t left = in->head_len - in->head_at;
 
-	if (left == 0) {
-		const size_t n = fread(buf, 1, cap, in->file);
-
-		return n == 0 && ferror(in->file) ? -1 : (ssize_t)n;
-	}
+	if (left == 0)
+		return read_some(in, buf, cap);
 	const size_t n = left < cap ? left : cap;
 	memcpy(buf, in->head + in->head_at, n);
 	in->head_at += n;
@@ -135,7 +158,20 @@ static int stream_close(void *cookie)
 {
 	struct dp_capture_in *in = cookie;
 
-	fclose(in->file);
+	close(in->fd);
+	return 0;
+}
+
+static int read_head(struct dp_capture_in *in, struct we_error *err)
+{
+	ssize_t n;
+
+	do {
+		n = read_some(in, in->head + in->head_len, sizeof(in->head) - in->head_len);
+		if (n < 0)
+			return we_error_set(err, WE_E_HOST, 0, "%s", strerror(errno));
+		in->head_len += (size_t)n;
+	} while (n > 0 && in->head_len < sizeof(in->head));
 	return 0;
 }
 
@@ -144,19 +180,18 @@ static int open_stream(struct dp_capture_in *in, struct we_error *err)
 	static const cookie_io_functions_t functions = {.read = stream_read, .close = stream_close};
 	char why[PCAP_ERRBUF_SIZE] = "";
 
-	in->head_len = fread(in->head, 1, sizeof(in->head), in->file);
-	if (ferror(in->file)) {
-		const int rc = we_error_set(err, WE_E_HOST, 0, "%s", strerror(errno));
-
-		fclose(in->file);
+	const int rc = read_head(in, err);
+	if (rc != 0) {
+		close(in->fd);
 		return rc;
 	}
 	in->is_nano = head_is_nano(in->head, in->head_len);
 	FILE *stream = fopencookie(in, "r", functions);
 	if (stream == NULL) {
-		fclose(in->file);
+		close(in->fd);
 		return we_error_set(err, WE_E_NOMEM, 0, "out of memory");
 	}
+	setvbuf(stream, NULL, _IOFBF, STREAM_BYTES);
 	in->pcap = pcap_fopen_offline_with_tstamp_precision(stream,
 		in->is_nano ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO, why);
 	if (in->pcap == NULL) {
@@ -178,14 +213,18 @@ static int check_link_type(const struct dp_capture_in *in, struct we_error *err)
 		name != NULL ? name : "unknown", type, pcap_datalink_val_to_name(DLT_EN10MB));
 }
 
-int dp_capture_open(const char *path, struct dp_capture_in **ret_in, struct we_error *err)
+int dp_capture_open(const char *path, const atomic_bool *stop, struct dp_capture_in **ret_in,
+	struct we_error *err)
 {
 	struct dp_capture_in *in = calloc(1, sizeof(*in));
 
 	if (in == NULL)
 		return we_error_set(err, WE_E_NOMEM, 0, "out of memory");
-	in->file = strcmp(path, "-") == 0 ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re");
-	int rc = in->file != NULL ? 0 : we_error_set(err, WE_E_HOST, 0, "%s", strerror(errno));
+	// A FIFO that nobody writes to yet is waited for as one that is empty.
+	in->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
+					: open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	in->stop = stop;
+	int rc = in->fd >= 0 ? 0 : we_error_set(err, WE_E_HOST, 0, "%s", strerror(errno));
 	if (rc == 0)
 		rc = open_stream(in, err);
 	if (rc == 0)
@@ -219,6 +258,8 @@ int dp_capture_next(
 	const u_char *data;
 	const int rc = pcap_next_ex(in->pcap, &header, &data);
 
+	if (rc != 1 && in->is_stopped)
+		return DP_CAPTURE_STOPPED;
 	if (rc == PCAP_ERROR_BREAK)
 		return DP_CAPTURE_END;
 	if (rc != 1)
@@ -238,7 +279,7 @@ int dp_capture_largest(const char *path, uint32_t *ret_len, struct we_error *err
 	struct dp_capture_record record = {0};
 	struct dp_capture_in *in;
 	uint32_t largest = 0;
-	const int rc = dp_capture_open(path, &in, err);
+	const int rc = dp_capture_open(path, NULL, &in, err);
 
 	if (rc != 0)
 		return rc;

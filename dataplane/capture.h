@@ -8,6 +8,8 @@
 
 #include "we.h"
 
+#include <stdatomic.h>
+
 struct dp_capture_in;
 struct dp_capture_out;
 
@@ -26,17 +28,19 @@ enum {
 
 // "-" is stdin. Returns: 0; HOST (it cannot be opened), MALFORMED (no capture), UNSUPPORTED (a link type that is
 // not Ethernet); err->msg without the path.
-WE_MUST_USE int dp_capture_open(
-	const char *path, struct dp_capture_in **ret_in, struct we_error *err);
+// stop: once true, nothing waits for a pipe any more; borrowed until dp_capture_close; NULL: never.
+WE_MUST_USE int dp_capture_open(const char *path, const atomic_bool *stop,
+	struct dp_capture_in **ret_in, struct we_error *err);
 void dp_capture_close(struct dp_capture_in *in); // NULL is fine
 // Are fractions nanoseconds?
 bool dp_capture_is_nano(const struct dp_capture_in *in);
 
 enum {
-	DP_CAPTURE_END = 1
+	DP_CAPTURE_END = 1,
+	DP_CAPTURE_STOPPED, // asked to, while it waited
 };
 // The next packet. Borrows out: record->data until the next call.
-// Returns: 0; DP_CAPTURE_END; MALFORMED: the file is broken here; err->offset is the packet's number, from 1.
+// Returns: 0; DP_CAPTURE_END; DP_CAPTURE_STOPPED; MALFORMED: the file is broken here; err->offset is the packet's number, from 1.
 WE_MUST_USE int dp_capture_next(
 	struct dp_capture_in *in, struct dp_capture_record *ret_record, struct we_error *err);
 // Bytes of the largest packet before the end or the break. 0: there is none.

@@ -138,7 +138,7 @@ static int copy(uint32_t *ret_n, struct we_error *err)
 
 	save();
 	*ret_n = 0;
-	rc = dp_capture_open(in_path, &in, err);
+	rc = dp_capture_open(in_path, NULL, &in, err);
 	if (rc != 0)
 		return rc;
 	assert_int_equal(dp_capture_create(out_path, dp_capture_is_nano(in), &out, err), 0);
@@ -456,9 +456,9 @@ static void capture_that_cannot_be_opened_or_written_says_why(void **state)
 	struct we_error err;
 
 	(void)state;
-	assert_int_equal(dp_capture_open("/nonexistent/in.pcap", &in, &err), WE_E_HOST);
+	assert_int_equal(dp_capture_open("/nonexistent/in.pcap", NULL, &in, &err), WE_E_HOST);
 	assert_string_equal(err.msg, "No such file or directory");
-	assert_int_equal(dp_capture_open("/tmp", &in, &err), WE_E_HOST);
+	assert_int_equal(dp_capture_open("/tmp", NULL, &in, &err), WE_E_HOST);
 	assert_string_equal(err.msg, "Is a directory");
 	assert_int_equal(dp_capture_create("/nonexistent/out.pcap", false, &out, &err), WE_E_HOST);
 	assert_string_equal(err.msg, "No such file or directory");

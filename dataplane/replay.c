@@ -98,7 +98,7 @@ static bool read_next(struct dp_replay *r)
 		return true;
 	const int rc = dp_capture_next(r->in, &r->next, &r->broken);
 	r->has_next = rc == 0;
-	r->has_ended = rc != 0;
+	r->has_ended = rc != 0 && rc != DP_CAPTURE_STOPPED;
 	if (rc >= 0)
 		r->broken.rc = 0;
 	return r->has_next;

@@ -29,7 +29,8 @@ struct dp_hooks dp_replay_hooks(struct dp_replay *replay);
 struct dp_replay_counts dp_replay_counts(const struct dp_replay *replay);
 // Where the input broke off. Returns: 0 when it did not; MALFORMED with *ret_err as dp_capture_next has it.
 int dp_replay_input(const struct dp_replay *replay, struct we_error *ret_err);
-bool dp_replay_has_ended(const struct dp_replay *replay); // was the input read to its end, or to a break?
+bool dp_replay_has_ended(
+	const struct dp_replay *replay); // was the input read to its end, or to a break?
 // After the run: complete the captures. *ret_path_idx of a failure: 0 the output, 1 the drops.
 // Returns: 0; HOST.
 WE_MUST_USE int dp_replay_commit(

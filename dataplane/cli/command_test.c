@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -188,7 +190,7 @@ static int remove_folder(void **state)
 {
 	static const char *const names[] = {"in.pcap", "cut.pcap", "wifi.pcap", "text.pcap",
 		"empty", "core.wasm", "text.wasm", "latin1.txt", "cut.wasm", "c.yaml", "wrong.yaml",
-		"cut.yaml", "lcore.yaml", "device.yaml", "stdout", "stderr", "out.pcap",
+		"cut.yaml", "lcore.yaml", "device.yaml", "stdout", "stderr", "fifo", "out.pcap",
 		"drops.pcap"};
 
 	(void)state;
@@ -467,6 +469,30 @@ static void replay_of_a_broken_capture_keeps_what_came_before(void **state)
 	assert_memory_equal(copy, capture, sizeof(pcap_head) + 2 * (16 + PACKET_BYTES));
 }
 
+// A pipe with the capture in it and a writer that says no more; the signal comes when all was taken.
+static void replay_that_waits_for_a_pipe_ends_at_sigterm(void **state)
+{
+	int n_left = 1;
+
+	(void)state;
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	const int fd = open("fifo", O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, capture, sizeof(capture)), sizeof(capture));
+	const pid_t child = start("replay fifo out.pcap");
+	for (int tries = 0; n_left > 0 && tries < 200; tries++) {
+		const struct timespec pause = {.tv_nsec = 50000000};
+
+		nanosleep(&pause, NULL);
+		assert_int_equal(ioctl(fd, FIONREAD, &n_left), 0);
+	}
+	assert_int_equal(kill(child, SIGTERM), 0);
+	assert_int_equal(finish(child), 1);
+	assert_non_null(strstr(err, "weir: fifo: ended by SIGTERM after "));
+	assert_non_null(strstr(err, " packets: the result is not whole\n"));
+	close(fd);
+}
+
 static void replay_to_stdout_prints_its_result_elsewhere(void **state)
 {
 	(void)state;
@@ -732,6 +758,7 @@ int main(void)
 		cmocka_unit_test(replay_without_filters_copies),
 		cmocka_unit_test(replay_parts_the_capture_in_order),
 		cmocka_unit_test(replay_of_a_broken_capture_keeps_what_came_before),
+		cmocka_unit_test(replay_that_waits_for_a_pipe_ends_at_sigterm),
 		cmocka_unit_test(replay_to_stdout_prints_its_result_elsewhere),
 		cmocka_unit_test(replay_that_fails_leaves_no_output),
 		cmocka_unit_test(inspect_says_what_a_filter_may_do),

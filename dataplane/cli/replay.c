@@ -302,6 +302,13 @@ static enum cli_exit fail_capture(const char *path, const struct we_error *err)
 	return cli_fail(CLI_FAULT, "%s: %s: %s", path, we_failure_word(err->rc), err->msg);
 }
 
+static enum cli_exit fail_interrupted(const struct replay *r, uint64_t n_read)
+{
+	return cli_fail(CLI_FAULT,
+		"%s: ended by %s after %" PRIu64 " packets: the result is not whole", r->in,
+		cli_session_signal(), n_read);
+}
+
 // Bytes of `full`: of the input's largest packet. A pipe can be read once only: the most there is.
 static int view_full(const char *path, uint32_t *ret_view, struct we_error *err)
 {
@@ -323,8 +330,10 @@ static enum cli_exit create(const struct replay *r, struct dp_replay **ret_repla
 	uint32_t full;
 	enum cli_exit code = CLI_OK;
 
-	if (view_full(r->in, &full, &err) != 0 || dp_capture_open(r->in, &in, &err) != 0)
-		code = fail_capture(r->in, &err);
+	if (view_full(r->in, &full, &err) != 0 ||
+		dp_capture_open(r->in, cli_session_ending(), &in, &err) != 0)
+		code = cli_session_signal() != NULL ? fail_interrupted(r, 0)
+						    : fail_capture(r->in, &err);
 	else if (dp_capture_create(r->out, dp_capture_is_nano(in), &out, &err) != 0)
 		code = cli_fail(CLI_MACHINE, "%s: cannot write it: %s", r->out, err.msg);
 	else if (r->drops != NULL &&
@@ -416,13 +425,6 @@ static void worsen(enum cli_exit *code, enum cli_exit with)
 {
 	if (with > *code)
 		*code = with;
-}
-
-static enum cli_exit fail_interrupted(const struct replay *r, uint64_t n_read)
-{
-	return cli_fail(CLI_FAULT,
-		"%s: ended by %s after %" PRIu64 " packets: the result is not whole", r->in,
-		cli_session_signal(), n_read);
 }
 
 static enum cli_exit finish(const struct replay *r, struct dp_replay *replay, const json_t *report)

@@ -25,6 +25,7 @@ enum {
 // ---- signals ------------------------------------------------------------------------------------
 
 static atomic_int end_signal; // 0: none came
+static atomic_bool is_ending; // end_signal is not 0
 static atomic_int n_hangups;
 static _Atomic(struct dp_run *) stoppable;
 
@@ -33,6 +34,7 @@ static void on_end(int signal)
 	struct dp_run *run = atomic_load(&stoppable);
 
 	atomic_store(&end_signal, signal);
+	atomic_store(&is_ending, true);
 	if (run != NULL)
 		dp_run_request_stop(run);
 }
@@ -157,6 +159,11 @@ static void watch_run(
 	if (watch.is_terminal)
 		fputs("\r\033[K", stderr);
 	show_hangups(&watch);
+}
+
+const atomic_bool *cli_session_ending(void)
+{
+	return &is_ending;
 }
 
 const char *cli_session_signal(void)

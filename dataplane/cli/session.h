@@ -12,6 +12,8 @@
 
 #include <jansson.h>
 
+#include <stdatomic.h>
+
 struct cli_session_options {
 	uint64_t duration_ns; // with has_duration: the run ends after that
 	uint64_t idle_ns;     // with is_until_idle: it ends when nothing came for that long
@@ -30,6 +32,8 @@ void cli_session_prepare(void);
 // that has been printed, without a report.
 enum cli_exit cli_session_run(const struct dp_config *config, const struct dp_hooks *hooks,
 	const struct cli_session_options *options, json_t **ret_report);
+// True from the moment on at which a signal asks to end.
+const atomic_bool *cli_session_ending(void);
 // The name of the signal that ended the run; NULL: none did.
 const char *cli_session_signal(void);
 // Print what is wrong with the end of a run: the law, buffers. Returns: CLI_OK when nothing is.
