@@ -7,13 +7,11 @@
 #include "eal.h"
 #include "log.h"
 
-#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
 #include <errno.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -273,28 +271,6 @@ static void drain(const struct dp_port *port)
 	}
 }
 
-static void post(void *arg)
-{
-	sem_post(arg);
-}
-
-// Let DPDK's interrupt thread finish with what happened so far. Alarms run on it; two, for the first may stand in the
-// same round before the event that matters. Without this, net_memif ends in SIGSEGV there: closing one end makes
-// the other one, in the same process, disconnect while it is being closed.
-static void settle_interrupts(void)
-{
-	sem_t done;
-
-	sem_init(&done, 0, 0);
-	for (int i = 0; i < 2; i++) {
-		if (rte_eal_alarm_set(1, post, &done) < 0)
-			break;
-		while (sem_wait(&done) < 0)
-			continue; // a signal
-	}
-	sem_destroy(&done);
-}
-
 void dp_port_close(struct dp_port *port)
 {
 	struct rte_eth_dev_info info = {0};
@@ -307,9 +283,7 @@ void dp_port_close(struct dp_port *port)
 		rte_eth_dev_stop(port->id);
 	}
 	if (port->is_probed_here) {
-		settle_interrupts();
 		rte_eth_dev_close(port->id);
-		settle_interrupts();
 		if (info.device)
 			rte_dev_remove(info.device);
 	}
