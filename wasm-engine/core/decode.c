@@ -398,11 +398,13 @@ static int read_func(struct decoder *d, struct we_reader *r)
 	return we_reader_u32(r, &func->type_idx);
 }
 
-static int read_globaltype(struct decoder *d, struct we_reader *r, struct we_globaltype *ret)
+static int read_globaltype(struct decoder *d, struct we_reader *r, struct we_global_def *ret)
 {
-	const int rc = read_valtype(d, r, &ret->val);
+	int rc;
 
-	return rc < 0 ? rc : read_mut(r, &ret->mut);
+	ret->at = we_reader_pos(r);
+	rc = read_valtype(d, r, &ret->type.val);
+	return rc < 0 ? rc : read_mut(r, &ret->type.mut);
 }
 
 static int read_tagtype(struct decoder *d, struct we_reader *r, struct we_tag_def *ret)
@@ -416,6 +418,7 @@ static int read_tagtype(struct decoder *d, struct we_reader *r, struct we_tag_de
 	if (attribute != 0)
 		return we_reader_fail_at(r, at, "malformed tag attribute 0x%02x", attribute);
 	note_feature(d, WE_FEATURE_EXCEPTIONS, (uint32_t)(at - r->base), "tag");
+	ret->at = (uint32_t)(at - r->base);
 	return we_reader_u32(r, &ret->type_idx);
 }
 
@@ -563,7 +566,7 @@ static int add_import(struct decoder *d, struct we_reader *r, struct we_import_d
 		break;
 	case WE_EXTERN_GLOBAL:
 		import->idx = is->n_globals;
-		rc = read_globaltype(d, r, &is->globals[is->n_globals++].type);
+		rc = read_globaltype(d, r, &is->globals[is->n_globals++]);
 		break;
 	case WE_EXTERN_TAG:
 		import->idx = is->n_tags;
@@ -706,7 +709,7 @@ static int decode_globals(struct decoder *d, struct we_reader *r)
 	for (uint32_t i = 0; rc == 0 && i < n; i++) {
 		struct we_global_def *global = &is->globals[is->n_globals++];
 
-		rc = read_globaltype(d, r, &global->type);
+		rc = read_globaltype(d, r, global);
 		if (rc == 0)
 			rc = scan_const(d, r, &global->init);
 	}

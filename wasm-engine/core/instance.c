@@ -11,9 +11,26 @@
 #include "const_expr.h"
 #include "validate.h"
 
+static const struct we_store *extern_store(const struct we_extern *ext)
+{
+	switch (ext->kind) {
+	case WE_EXTERN_FUNC:
+		return ext->of.func->store;
+	case WE_EXTERN_TABLE:
+		return ext->of.table->store;
+	case WE_EXTERN_MEMORY:
+		return ext->of.memory->store;
+	case WE_EXTERN_GLOBAL:
+		return ext->of.global->store;
+	case WE_EXTERN_TAG:
+		return ext->of.tag->store;
+	}
+	return NULL;
+}
+
 void we_extern_type(const struct we_extern *ext, struct we_externtype *ret)
 {
-	*ret = (struct we_externtype){.kind = ext->kind};
+	*ret = (struct we_externtype){.kind = ext->kind, .engine = extern_store(ext)->engine};
 	switch (ext->kind) {
 	case WE_EXTERN_FUNC:
 		ret->func = ext->of.func->type;
@@ -39,23 +56,6 @@ void we_extern_type(const struct we_extern *ext, struct we_externtype *ret)
 		ret->func = ext->of.tag->type;
 		break;
 	}
-}
-
-static const struct we_store *extern_store(const struct we_extern *ext)
-{
-	switch (ext->kind) {
-	case WE_EXTERN_FUNC:
-		return ext->of.func->store;
-	case WE_EXTERN_TABLE:
-		return ext->of.table->store;
-	case WE_EXTERN_MEMORY:
-		return ext->of.memory->store;
-	case WE_EXTERN_GLOBAL:
-		return ext->of.global->store;
-	case WE_EXTERN_TAG:
-		return ext->of.tag->store;
-	}
-	return NULL;
 }
 
 // ---- linking ------------------------------------------------------------------------------------

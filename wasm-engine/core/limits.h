@@ -29,6 +29,10 @@
 #define WE_LIMIT_RECURSION_GROUP 1000000u // types of one recursion group
 #define WE_LIMIT_FIELDS          10000u   // of one structure type
 #define WE_LIMIT_CATCHES         10000u   // clauses of one try_table
+#define WE_LIMIT_ARRAY_FIXED     10000u   // operands of one array.new_fixed
+#define WE_LIMIT_SUBTYPE_DEPTH   63u      // supertypes above a type
+#define WE_LIMIT_ENGINE_TYPES                                                                      \
+	(1u << 24) // distinct types of all modules of an engine, WE_T_INDEX_MASK
 
 #define WE_PAGE_BYTES         65536u
 #define WE_MEMORY32_MAX_PAGES 65536u        // the type's own bound
@@ -42,6 +46,10 @@
 #define WE_DEFAULT_INSTANCES          10000u
 #define WE_DEFAULT_STACK_BYTES        (1u << 20)
 #define WE_DEFAULT_CALL_DEPTH         10000u
+#define WE_DEFAULT_HEAP_BYTES         (UINT64_C(256) << 20)
+
+#define WE_HEAP_MIN_BYTES (UINT64_C(64) << 10) // a smaller limit is taken for this
+#define WE_HEAP_MAX_BYTES (UINT64_C(1) << 32)  // what 32-bit references reach
 
 #define WE_LIMIT_ENTERED 200u // nested calls from the host, by host functions that call back
 

@@ -37,12 +37,45 @@ void we_blocktype_types(const struct we_module *module, const struct we_blocktyp
 		*ret_n_results = block->kind == WE_BLOCK_VAL ? 1 : 0;
 		return;
 	case WE_BLOCK_TYPE:
-		type = module->is.types[block->type].func;
+		type = module->is.types[block->type].def->func;
 		*ret_params = we_functype_params(type);
 		*ret_n_params = type->n_params;
 		*ret_results = we_functype_results(type);
 		*ret_n_results = type->n_results;
 		return;
+	}
+}
+
+bool we_module_resolve_type(const struct we_module *module, we_valtype *type)
+{
+	const we_typeidx idx = *type & WE_T_INDEX_MASK;
+
+	if (!we_valtype_is_ref(*type) || !(*type & WE_T_INDEX))
+		return true;
+	if (idx >= module->is.n_types)
+		return false;
+	*type = (*type & ~WE_T_INDEX_MASK) | module->is.types[idx].def->id;
+	return true;
+}
+
+bool we_module_resolve(const struct we_module *module, struct we_instr *in)
+{
+	switch ((enum we_imm)we_op_info[in->op].imm) {
+	case WE_IMM_BLOCK:
+		return in->of.block.kind != WE_BLOCK_VAL ||
+		       we_module_resolve_type(module, &in->of.block.val);
+	case WE_IMM_TRY_TABLE:
+		return in->of.try_table.block.kind != WE_BLOCK_VAL ||
+		       we_module_resolve_type(module, &in->of.try_table.block.val);
+	case WE_IMM_SELECT:
+		return we_module_resolve_type(module, &in->of.select);
+	case WE_IMM_HEAPTYPE:
+		return we_module_resolve_type(module, &in->of.heap);
+	case WE_IMM_CAST:
+		return we_module_resolve_type(module, &in->of.cast.from) &&
+		       we_module_resolve_type(module, &in->of.cast.to);
+	default: // names no type, or only by its index
+		return true;
 	}
 }
 
@@ -158,7 +191,7 @@ static void limits_type(const struct we_limits *limits, struct we_externtype *re
 static void extern_type(const struct we_module *module, enum we_externkind kind, uint32_t idx,
 	struct we_externtype *ret)
 {
-	*ret = (struct we_externtype){.kind = kind};
+	*ret = (struct we_externtype){.kind = kind, .engine = module->engine};
 	switch (kind) {
 	case WE_EXTERN_FUNC:
 		ret->func = module->is.funcs[idx].type;

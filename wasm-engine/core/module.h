@@ -14,6 +14,7 @@
 #include "type.h"
 
 struct we_blocktype;
+struct we_instr;
 struct we_reader;
 
 // Spec: core "Recursive Types", "Composite Types".
@@ -23,20 +24,16 @@ struct we_fieldtype {
 };
 
 struct we_subtype {
-	enum {
-		WE_COMP_FUNC,
-		WE_COMP_STRUCT,
-		WE_COMP_ARRAY
-	} kind;
+	enum we_comp kind;
 	bool is_final;
-	uint32_t n_supers;              // 0 or 1
-	we_typeidx super;               // when n_supers is 1
-	we_typeidx group;               // first type of the recursion group
-	uint32_t n_group;               // types in the group
-	uint32_t at;                    // bytes from the start of the module
-	const struct we_functype *func; // FUNC: interned by the validator
-	const we_valtype *params;       // FUNC [n_params]
-	const we_valtype *results;      // FUNC [n_results]
+	uint32_t n_supers;            // 0 or 1
+	we_typeidx super;             // when n_supers is 1
+	we_typeidx group;             // first type of the recursion group
+	uint32_t n_group;             // types in the group
+	uint32_t at;                  // bytes from the start of the module
+	const struct we_deftype *def; // made by the validator
+	const we_valtype *params;     // FUNC [n_params]
+	const we_valtype *results;    // FUNC [n_results]
 	uint32_t n_params;
 	uint32_t n_results;
 	const struct we_fieldtype *fields; // STRUCT [n_fields], ARRAY [1]
@@ -59,8 +56,8 @@ struct we_func_def {
 	uint32_t at; // of its type index, bytes from the start of the module
 	const struct we_functype *type;
 	we_typeidx type_idx;
-	struct we_span body;             // the instructions, `end` included; empty for an import
-	const struct we_local_run *runs; // declared locals, parameters not included
+	struct we_span body;       // the instructions, `end` included; empty for an import
+	struct we_local_run *runs; // declared locals, parameters not included
 	uint32_t n_runs;
 	uint32_t n_locals;    // parameters included
 	bool is_declared;     // may be named by ref.func in a body
@@ -86,11 +83,13 @@ struct we_mem_def {
 };
 
 struct we_global_def {
+	uint32_t at; // bytes from the start of the module
 	struct we_globaltype type;
 	struct we_const_expr init;
 };
 
 struct we_tag_def {
+	uint32_t at; // bytes from the start of the module
 	const struct we_functype *type;
 	we_typeidx type_idx;
 };
@@ -198,5 +197,10 @@ void we_module_reader(const struct we_module *module, struct we_span span, struc
 void we_blocktype_types(const struct we_module *module, const struct we_blocktype *block,
 	const we_valtype **ret_params, uint32_t *ret_n_params, const we_valtype **ret_results,
 	uint32_t *ret_n_results);
+// Make the types that an instruction names those of the engine. Returns: false when one names a type that the module
+// does not have.
+bool we_module_resolve(const struct we_module *module, struct we_instr *in);
+// The same for one type.
+bool we_module_resolve_type(const struct we_module *module, we_valtype *type);
 // Type of local i (parameters first), i < n_locals.
 we_valtype we_func_def_local(const struct we_func_def *func, we_localidx i);

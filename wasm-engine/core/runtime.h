@@ -12,6 +12,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
+#include "heap.h"
 #include "limits.h"
 #include "module.h"
 
@@ -35,6 +36,7 @@ struct we_table {
 	uint64_t cap;  // elements
 	uint64_t max;  // growth ends here: the smaller of type and store limit
 	struct we_tabletype type;
+	enum we_trace trace;
 	struct we_store *store;
 	struct we_table *next; // of the store
 };
@@ -42,6 +44,7 @@ struct we_table {
 struct we_global {
 	alignas(16) uint64_t cell[2]; // as in slots; v128 takes both
 	struct we_globaltype type;
+	enum we_trace trace;
 	struct we_store *store;
 	struct we_global *next; // of the store
 };
@@ -106,6 +109,10 @@ struct we_calls {
 	uint32_t max_depth;
 	uint32_t n_entered;   // calls from the host that nest: each takes C stack
 	struct we_error *err; // of the innermost of them
+	// Where its guest stands while it is left: in a host function or an allocation. For the collector.
+	const void *ip;
+	uint64_t *fp;                 // NULL: no frame yet
+	const struct we_calls *outer; // the same of the call around it
 };
 
 struct we_trap_frame {
@@ -124,6 +131,7 @@ struct we_store {
 	alignas(64) struct we_calls calls;
 	const struct we_tier *tier;
 	struct we_engine *engine;
+	struct we_heap *heap;          // NULL until a module needs it
 	struct we_store_limits limits; // defaults filled in
 	uint64_t total_pages;          // of all memories, 64 KiB each
 	uint32_t n_instances;

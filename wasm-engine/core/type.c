@@ -9,12 +9,40 @@
 #include <stdio.h> // snprintf
 #include <string.h>
 
-// Spec: core "Heap Types" (matching). Concrete types match only themselves until they have
-// supertypes.
-static bool heap_matches(uint32_t sub, uint32_t super)
+#include "engine.h"
+
+static bool is_index(uint32_t heap)
 {
-	if (sub == super)
+	return (heap & WE_T_INDEX) != 0;
+}
+
+static const struct we_deftype *type_of(const struct we_engine *engine, uint32_t heap)
+{
+	return we_engine_type(engine, heap & WE_T_INDEX_MASK);
+}
+
+// The abstract heap type right above those of a kind.
+static uint32_t heap_of_kind(enum we_comp kind)
+{
+	return kind == WE_COMP_FUNC     ? WE_HEAP_FUNC
+	       : kind == WE_COMP_STRUCT ? WE_HEAP_STRUCT
+					: WE_HEAP_ARRAY;
+}
+
+// Spec: core "Heap Types" (matching).
+static bool heap_matches(const struct we_engine *engine, uint32_t sub, uint32_t super)
+{
+	if (sub == super || sub == WE_T_HEAP_BOT)
 		return true;
+	if (is_index(super)) {
+		const struct we_deftype *want = type_of(engine, super);
+
+		if (is_index(sub))
+			return we_deftype_matches(type_of(engine, sub), want);
+		return sub == (want->kind == WE_COMP_FUNC ? WE_HEAP_NOFUNC : WE_HEAP_NONE);
+	}
+	if (is_index(sub))
+		return heap_matches(engine, heap_of_kind(type_of(engine, sub)->kind), super);
 	switch (super) {
 	case WE_HEAP_ANY:
 		if (sub == WE_HEAP_EQ)
@@ -39,7 +67,7 @@ static bool heap_matches(uint32_t sub, uint32_t super)
 	}
 }
 
-bool we_valtype_matches(we_valtype sub, we_valtype super)
+bool we_valtype_matches(const struct we_engine *engine, we_valtype sub, we_valtype super)
 {
 	const uint32_t flags = WE_T_REF | WE_T_NULL;
 
@@ -49,7 +77,43 @@ bool we_valtype_matches(we_valtype sub, we_valtype super)
 		return false;
 	if ((sub & WE_T_NULL) && !(super & WE_T_NULL))
 		return false;
-	return heap_matches(sub & ~flags, super & ~flags);
+	return heap_matches(engine, sub & ~flags, super & ~flags);
+}
+
+uint32_t we_valtype_top(const struct we_engine *engine, we_valtype type)
+{
+	if (!we_valtype_is_ref(type))
+		return 0;
+	if (is_index(type))
+		return type_of(engine, type)->kind == WE_COMP_FUNC ? WE_HEAP_FUNC : WE_HEAP_ANY;
+	switch (type & WE_T_INDEX_MASK) {
+	case WE_HEAP_FUNC:
+	case WE_HEAP_NOFUNC:
+		return WE_HEAP_FUNC;
+	case WE_HEAP_EXTERN:
+	case WE_HEAP_NOEXTERN:
+		return WE_HEAP_EXTERN;
+	case WE_HEAP_EXN:
+	case WE_HEAP_NOEXN:
+		return WE_HEAP_EXN;
+	case WE_T_HEAP_BOT:
+		return 0;
+	default:
+		return WE_HEAP_ANY;
+	}
+}
+
+enum we_trace we_valtype_trace(const struct we_engine *engine, we_valtype type)
+{
+	switch (we_valtype_top(engine, type)) {
+	case WE_HEAP_ANY:
+	case WE_HEAP_EXN:
+		return WE_TRACE_ANY;
+	case WE_HEAP_EXTERN:
+		return WE_TRACE_EXTERN;
+	default:
+		return WE_TRACE_NONE;
+	}
 }
 
 static const char *heap_name(uint32_t heap)
@@ -108,14 +172,33 @@ static const char *number_name(we_valtype type)
 	}
 }
 
+// What stands before "ref" in the name of the nullable type, or NULL.
+static const char *null_name(we_valtype type)
+{
+	switch (type & WE_T_INDEX_MASK) {
+	case WE_HEAP_NOEXN:
+		return "nullexn";
+	case WE_HEAP_NOFUNC:
+		return "nullfunc";
+	case WE_HEAP_NOEXTERN:
+		return "nullextern";
+	case WE_HEAP_NONE:
+		return "null";
+	default:
+		return heap_name(type & WE_T_INDEX_MASK);
+	}
+}
+
 const char *we_valtype_print(we_valtype type, char *buf, size_t cap)
 {
 	const char *null = type & WE_T_NULL ? "null " : "";
 
 	if (!we_valtype_is_ref(type))
 		snprintf(buf, cap, "%s", number_name(type));
-	else if (type == WE_T_FUNCREF || type == WE_T_EXTERNREF)
-		snprintf(buf, cap, "%sref", heap_name(type & WE_T_INDEX_MASK));
+	else if ((type & WE_T_INDEX_MASK) == WE_T_HEAP_BOT && !(type & WE_T_INDEX))
+		snprintf(buf, cap, "any reference");
+	else if ((type & WE_T_NULL) && !(type & WE_T_INDEX) && null_name(type) != NULL)
+		snprintf(buf, cap, "%sref", null_name(type));
 	else if (type & WE_T_INDEX)
 		snprintf(buf, cap, "(ref %s%u)", null, type & WE_T_INDEX_MASK);
 	else
@@ -227,6 +310,7 @@ bool we_externtype_matches(const struct we_externtype *have, const struct we_ext
 		return false;
 	switch (want->kind) {
 	case WE_EXTERN_FUNC:
+		return we_deftype_matches(have->func->def, want->func->def);
 	case WE_EXTERN_TAG:
 		return have->func == want->func;
 	case WE_EXTERN_TABLE:
@@ -237,7 +321,7 @@ bool we_externtype_matches(const struct we_externtype *have, const struct we_ext
 		if (have->mut != want->mut)
 			return false;
 		return want->mut ? have->val == want->val
-				 : we_valtype_matches(have->val, want->val);
+				 : we_valtype_matches(want->engine, have->val, want->val);
 	}
 	return false;
 }

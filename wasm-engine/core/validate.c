@@ -32,16 +32,135 @@ static int unknown(
 		v->err, WE_E_INVALID, file_at(v, at), "unknown %s %u: there are %u", what, idx, n);
 }
 
+// ---- types ---------------------------------------------------------------------------------------
+
+// A type that the group at [.., end) may name.
+static int check_named(const struct validator *v, uint32_t at, we_valtype type, we_typeidx end)
+{
+	if (!we_valtype_is_ref(type) || !(type & WE_T_INDEX) || (type & WE_T_INDEX_MASK) < end)
+		return 0;
+	return unknown(v, at, "type", type & WE_T_INDEX_MASK, end);
+}
+
+static int check_subtype(const struct validator *v, we_typeidx idx)
+{
+	const struct we_subtype *type = &v->is->types[idx];
+	const we_typeidx end = type->group + type->n_group;
+	int rc = 0;
+
+	if (type->n_supers > 1)
+		return we_error_set(v->err, WE_E_INVALID, file_at(v, type->at),
+			"sub type %u has %u supertypes: there may be one", idx, type->n_supers);
+	if (type->n_supers == 1 && type->super >= idx)
+		return unknown(v, type->at, "type", type->super, idx);
+	for (uint32_t i = 0; rc == 0 && i < type->n_params; i++)
+		rc = check_named(v, type->at, type->params[i], end);
+	for (uint32_t i = 0; rc == 0 && i < type->n_results; i++)
+		rc = check_named(v, type->at, type->results[i], end);
+	for (uint32_t i = 0; rc == 0 && i < type->n_fields; i++)
+		rc = check_named(v, type->at, type->fields[i].type, end);
+	return rc;
+}
+
+// Spec: core "Field Types" (matching).
+static bool field_matches(
+	const struct we_deftype *in, const struct we_field *sub, const struct we_field *super)
+{
+	if (sub->mut != super->mut)
+		return false;
+	if (sub->mut || !we_valtype_is_ref(sub->type))
+		return sub->type == super->type;
+	return we_valtype_matches(in->engine, sub->type, super->type);
+}
+
+static bool types_match(
+	const struct we_engine *engine, const we_valtype *sub, const we_valtype *super, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!we_valtype_matches(engine, sub[i], super[i]))
+			return false;
+	}
+	return true;
+}
+
+// Spec: core "Composite Types" (matching).
+static bool comp_matches(const struct we_deftype *sub, const struct we_deftype *super)
+{
+	const struct we_functype *f = sub->func;
+	const struct we_functype *g = super->func;
+
+	if (sub->kind != super->kind)
+		return false;
+	if (sub->kind == WE_COMP_FUNC)
+		return f->n_params == g->n_params && f->n_results == g->n_results &&
+		       types_match(sub->engine, we_functype_params(g), we_functype_params(f),
+			       f->n_params) &&
+		       types_match(sub->engine, we_functype_results(f), we_functype_results(g),
+			       f->n_results);
+	if (sub->n_fields < super->n_fields)
+		return false;
+	for (uint32_t i = 0; i < super->n_fields; i++) {
+		if (!field_matches(sub, &sub->fields[i], &super->fields[i]))
+			return false;
+	}
+	return true;
+}
+
+static int check_super(const struct validator *v, we_typeidx idx)
+{
+	const struct we_subtype *type = &v->is->types[idx];
+	const struct we_deftype *def = type->def;
+
+	if (type->n_supers == 0)
+		return 0;
+	if (def->depth > WE_LIMIT_SUBTYPE_DEPTH)
+		return we_error_set(v->err, WE_E_INVALID, file_at(v, type->at),
+			"more than the implementation limit of %u supertypes above a type",
+			WE_LIMIT_SUBTYPE_DEPTH);
+	if (def->super->is_final || !comp_matches(def, def->super))
+		return we_error_set(v->err, WE_E_INVALID, file_at(v, type->at),
+			"sub type %u does not match super type %u%s", idx, type->super,
+			def->super->is_final ? ", which is final" : "");
+	return 0;
+}
+
 static int check_types(struct validator *v)
 {
-	for (we_typeidx i = 0; i < v->is->n_types; i++) {
-		struct we_subtype *type = &v->is->types[i];
-		const int rc = we_functype_intern(v->module->engine, type->params, type->n_params,
-			type->results, type->n_results, &type->func, v->err);
+	for (we_typeidx first = 0; first < v->is->n_types;) {
+		const uint32_t n = v->is->types[first].n_group;
+		int rc = 0;
 
+		for (we_typeidx i = first; rc == 0 && i < first + n; i++)
+			rc = check_subtype(v, i);
+		if (rc == 0)
+			rc = we_rectype_intern(v->module->engine, v->is->types, first, n, v->err);
+		for (we_typeidx i = first; rc == 0 && i < first + n; i++)
+			rc = check_super(v, i);
 		if (rc < 0)
 			return rc;
+		first += n;
 	}
+	return 0;
+}
+
+// Make a type of a definition one of the engine.
+static int resolve(const struct validator *v, uint32_t at, we_valtype *type)
+{
+	if (we_module_resolve_type(v->module, type))
+		return 0;
+	return unknown(v, at, "type", *type & WE_T_INDEX_MASK, v->is->n_types);
+}
+
+// The function type of that index.
+static int find_functype(
+	const struct validator *v, uint32_t at, we_typeidx idx, const struct we_functype **ret)
+{
+	if (idx >= v->is->n_types)
+		return unknown(v, at, "type", idx, v->is->n_types);
+	if (v->is->types[idx].kind != WE_COMP_FUNC)
+		return we_error_set(v->err, WE_E_INVALID, file_at(v, at),
+			"type mismatch: type %u is not a function", idx);
+	*ret = v->is->types[idx].def->func;
 	return 0;
 }
 
@@ -62,28 +181,76 @@ static int check_limits(const struct validator *v, uint32_t at, const struct we_
 
 static int check_functypes(struct validator *v)
 {
-	for (we_funcidx i = 0; i < v->is->n_funcs; i++) {
+	int rc = 0;
+
+	for (we_funcidx i = 0; rc == 0 && i < v->is->n_funcs; i++) {
 		struct we_func_def *func = &v->is->funcs[i];
 		const uint32_t n_declared = func->n_locals;
 
-		if (func->type_idx >= v->is->n_types)
-			return unknown(v, func->at, "type", func->type_idx, v->is->n_types);
-		func->type = v->is->types[func->type_idx].func;
+		rc = find_functype(v, func->at, func->type_idx, &func->type);
+		if (rc < 0)
+			return rc;
 		func->n_locals = n_declared + func->type->n_params;
 		if (func->n_locals > WE_LIMIT_LOCALS)
 			return we_error_set(v->err, WE_E_INVALID, file_at(v, func->at),
 				"more than the implementation limit of %u locals", WE_LIMIT_LOCALS);
+		for (uint32_t k = 0; rc == 0 && k < func->n_runs; k++)
+			rc = resolve(v, func->body.at, &func->runs[k].type);
 	}
-	return 0;
+	return rc;
+}
+
+static int check_tagtypes(struct validator *v)
+{
+	int rc = 0;
+
+	for (we_tagidx i = 0; rc == 0 && i < v->is->n_tags; i++) {
+		struct we_tag_def *tag = &v->is->tags[i];
+
+		rc = find_functype(v, tag->at, tag->type_idx, &tag->type);
+		if (rc == 0 && tag->type->n_results > 0)
+			rc = we_error_set(v->err, WE_E_INVALID, file_at(v, tag->at),
+				"non-empty tag result type");
+	}
+	return rc;
+}
+
+static bool is_defaultable(we_valtype type)
+{
+	return !we_valtype_is_ref(type) || (type & WE_T_NULL);
 }
 
 static int check_tabletypes(struct validator *v)
 {
 	int rc = 0;
 
-	for (we_tableidx i = 0; rc == 0 && i < v->is->n_tables; i++)
-		rc = check_limits(v, v->is->tables[i].at, &v->is->tables[i].type.limits,
-			WE_TABLE32_MAX, "table size must be at most 2^32-1");
+	for (we_tableidx i = 0; rc == 0 && i < v->is->n_tables; i++) {
+		struct we_table_def *table = &v->is->tables[i];
+
+		rc = resolve(v, table->at, &table->type.elem);
+		if (rc == 0)
+			rc = check_limits(v, table->at, &table->type.limits,
+				table->type.limits.is_64 ? UINT64_MAX : WE_TABLE32_MAX,
+				"table size must be at most 2^32-1");
+		if (rc == 0 && i >= v->is->n_imported_tables && !table->has_init &&
+			!is_defaultable(table->type.elem))
+			rc = we_error_set(v->err, WE_E_INVALID, file_at(v, table->at),
+				"type mismatch: non-defaultable elements need an initializer");
+	}
+	return rc;
+}
+
+static int check_table_inits(struct validator *v)
+{
+	int rc = 0;
+
+	for (we_tableidx i = 0; rc == 0 && i < v->is->n_tables; i++) {
+		const struct we_table_def *table = &v->is->tables[i];
+
+		if (table->has_init)
+			rc = we_const_validate(v->module, &table->init, table->type.elem,
+				v->is->n_imported_globals, &v->scratch, v->err);
+	}
 	return rc;
 }
 
@@ -91,9 +258,33 @@ static int check_memtypes(struct validator *v)
 {
 	int rc = 0;
 
-	for (we_memidx i = 0; rc == 0 && i < v->is->n_mems; i++)
-		rc = check_limits(v, v->is->mems[i].at, &v->is->mems[i].type.limits,
-			WE_MEMORY32_MAX_PAGES, "memory size must be at most 65536 pages (4 GiB)");
+	for (we_memidx i = 0; rc == 0 && i < v->is->n_mems; i++) {
+		const struct we_mem_def *mem = &v->is->mems[i];
+
+		rc = mem->type.limits.is_64
+			     ? check_limits(v, mem->at, &mem->type.limits, WE_MEMORY64_MAX_PAGES,
+				       "memory size must be at most 2^48 pages")
+			     : check_limits(v, mem->at, &mem->type.limits, WE_MEMORY32_MAX_PAGES,
+				       "memory size must be at most 65536 pages (4 GiB)");
+	}
+	return rc;
+}
+
+static int check_globaltypes(struct validator *v)
+{
+	int rc = 0;
+
+	for (we_globalidx i = 0; rc == 0 && i < v->is->n_globals; i++)
+		rc = resolve(v, v->is->globals[i].at, &v->is->globals[i].type.val);
+	return rc;
+}
+
+static int check_elemtypes(struct validator *v)
+{
+	int rc = 0;
+
+	for (we_elemidx i = 0; rc == 0 && i < v->is->n_elems; i++)
+		rc = resolve(v, v->is->elems[i].at, &v->is->elems[i].type);
 	return rc;
 }
 
@@ -234,7 +425,7 @@ static int check_elem(struct validator *v, const struct we_elem_def *elem)
 		if (elem->table >= v->is->n_tables)
 			return unknown(v, elem->at, "table", elem->table, v->is->n_tables);
 		table = &v->is->tables[elem->table].type;
-		if (!we_valtype_matches(elem->type, table->elem)) {
+		if (!we_valtype_matches(v->module->engine, elem->type, table->elem)) {
 			char have[32];
 			char want[32];
 
@@ -298,8 +489,9 @@ static int check_bodies(struct validator *v)
 int we_module_validate(struct we_module *module, struct we_error *err)
 {
 	struct validator v = {.module = module, .is = &module->is, .err = err};
-	int (*const steps[])(struct validator *) = {check_types, check_functypes, check_tabletypes,
-		check_memtypes, check_globals, check_exports, check_start, check_elems, check_datas,
+	int (*const steps[])(struct validator *) = {check_types, check_functypes, check_tagtypes,
+		check_tabletypes, check_memtypes, check_globaltypes, check_elemtypes, check_globals,
+		check_table_inits, check_exports, check_start, check_elems, check_datas,
 		check_bodies};
 	int rc = 0;
 

@@ -5,7 +5,7 @@
 // control stack, and push and pop on both. Instructions whose operands opcode.def knows go through
 // its strings; the others have a rule of their own below.
 // Spec: core "Validation Algorithm", "Instructions" (validation).
-#include "validate_body.h"
+#include "checker.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -15,35 +15,16 @@
 #include "instr.h"
 #include "limits.h"
 
-// A block that is open.
-struct ctrl_frame {
-	enum we_op op;             // NONE for the body itself
-	struct we_blocktype block; // for the body: its function type, or the one type of a constant
-	size_t height;             // of the value stack at its start
-	bool is_unreachable;       // the rest of it is
-};
-
-struct checker {
-	const struct we_module *module;
-	const struct we_module_spaces *is;
-	struct we_body_scratch *scratch;
-	struct we_vec *vals;  // scratch->vals
-	struct we_vec *ctrls; // scratch->ctrls
-	struct we_error *err;
-	const struct we_instr *in; // at which we are
-	we_funcidx func;           // or WE_NO_FUNC
-	uint32_t n_locals;
-	uint32_t n_slots; // of the value stack now, 8 bytes each
-};
-
 void we_body_scratch_fini(struct we_body_scratch *scratch)
 {
 	we_vec_fini(&scratch->vals);
 	we_vec_fini(&scratch->ctrls);
 	we_vec_fini(&scratch->locals);
+	we_vec_fini(&scratch->unset);
+	we_vec_fini(&scratch->inits);
 }
 
-static int WE_PRINTF(2, 3) invalid(const struct checker *c, const char *fmt, ...)
+int we_checker_invalid(const struct we_checker *c, const char *fmt, ...)
 {
 	char msg[sizeof(c->err->msg)];
 	va_list ap;
@@ -58,21 +39,21 @@ static int WE_PRINTF(2, 3) invalid(const struct checker *c, const char *fmt, ...
 	return WE_E_INVALID;
 }
 
-static int no_memory(const struct checker *c)
+static int no_memory(const struct we_checker *c)
 {
 	return we_error_set(
 		c->err, WE_E_NOMEM, c->module->file_offset + c->in->at, "no memory to validate");
 }
 
-static int unknown(const struct checker *c, const char *what, uint32_t idx, uint32_t n)
+int we_checker_unknown(const struct we_checker *c, const char *what, uint32_t idx, uint32_t n)
 {
-	return invalid(c, "unknown %s %u: there are %u", what, idx, n);
+	return we_checker_invalid(c, "unknown %s %u: there are %u", what, idx, n);
 }
 
-static struct ctrl_frame *frame_at(const struct checker *c, uint32_t depth)
+static struct we_ctrl_frame *frame_at(const struct we_checker *c, uint32_t depth)
 {
 	assert(depth < c->ctrls->len);
-	return (struct ctrl_frame *)c->ctrls->data + (c->ctrls->len - 1 - depth);
+	return (struct we_ctrl_frame *)c->ctrls->data + (c->ctrls->len - 1 - depth);
 }
 
 // ---- the two stacks -----------------------------------------------------------------------------
@@ -86,7 +67,7 @@ static uint32_t count_slots(const we_valtype *types, uint32_t n)
 	return n_slots;
 }
 
-static int push_vals(struct checker *c, const we_valtype *types, uint32_t n)
+int we_checker_push_n(struct we_checker *c, const we_valtype *types, uint32_t n)
 {
 	if (n == 0)
 		return 0;
@@ -96,25 +77,26 @@ static int push_vals(struct checker *c, const we_valtype *types, uint32_t n)
 	c->vals->len += n;
 	c->n_slots += count_slots(types, n);
 	if (c->n_slots > WE_LIMIT_FRAME_SLOTS)
-		return invalid(c, "more than the implementation limit of %u operands",
+		return we_checker_invalid(c, "more than the implementation limit of %u operands",
 			WE_LIMIT_FRAME_SLOTS);
 	return 0;
 }
 
-static int push_val(struct checker *c, we_valtype type)
+int we_checker_push(struct we_checker *c, we_valtype type)
 {
-	return push_vals(c, &type, 1);
+	return we_checker_push_n(c, &type, 1);
 }
 
 // Pop whatever is there. expected is for the message.
-static int pop_any(struct checker *c, we_valtype expected, we_valtype *ret)
+int we_checker_pop_any(struct we_checker *c, we_valtype expected, we_valtype *ret)
 {
-	const struct ctrl_frame *frame = frame_at(c, 0);
+	const struct we_ctrl_frame *frame = frame_at(c, 0);
 	char want[32];
 
 	if (c->vals->len == frame->height) {
 		if (!frame->is_unreachable)
-			return invalid(c, "type mismatch: expected %s, found an empty stack",
+			return we_checker_invalid(c,
+				"type mismatch: expected %s, found an empty stack",
 				we_valtype_print(expected, want, sizeof(want)));
 		*ret = WE_T_BOT;
 		return 0;
@@ -124,17 +106,17 @@ static int pop_any(struct checker *c, we_valtype expected, we_valtype *ret)
 	return 0;
 }
 
-static int pop_val(struct checker *c, we_valtype expected)
+int we_checker_pop(struct we_checker *c, we_valtype expected)
 {
 	char want[32];
 	char have[32];
 	we_valtype actual;
-	const int rc = pop_any(c, expected, &actual);
+	const int rc = we_checker_pop_any(c, expected, &actual);
 
 	if (rc < 0)
 		return rc;
-	if (!we_valtype_matches(actual, expected))
-		return invalid(c, "type mismatch: expected %s, found %s",
+	if (!we_valtype_matches(c->engine, actual, expected))
+		return we_checker_invalid(c, "type mismatch: expected %s, found %s",
 			we_valtype_print(expected, want, sizeof(want)),
 			we_valtype_print(actual, have, sizeof(have)));
 	return 0;
@@ -142,7 +124,7 @@ static int pop_val(struct checker *c, we_valtype expected)
 
 // Exactly the types that are there, as nearly always, go at once: a block may have a thousand
 // results, and a body a million branches to it.
-static int pop_vals(struct checker *c, const we_valtype *types, uint32_t n)
+int we_checker_pop_n(struct we_checker *c, const we_valtype *types, uint32_t n)
 {
 	const we_valtype *vals = c->vals->data;
 	int rc = 0;
@@ -157,11 +139,18 @@ static int pop_vals(struct checker *c, const we_valtype *types, uint32_t n)
 	}
 
 	while (rc == 0 && n-- > 0)
-		rc = pop_val(c, types[n]);
+		rc = we_checker_pop(c, types[n]);
 	return rc;
 }
 
-static void frame_types(const struct checker *c, const struct ctrl_frame *frame,
+static int check_label(const struct we_checker *c, we_labelidx label)
+{
+	return label < c->ctrls->len
+		       ? 0
+		       : we_checker_unknown(c, "label", label, (uint32_t)c->ctrls->len);
+}
+
+static void frame_types(const struct we_checker *c, const struct we_ctrl_frame *frame,
 	const we_valtype **ret_start, uint32_t *ret_n_start, const we_valtype **ret_end,
 	uint32_t *ret_n_end)
 {
@@ -169,7 +158,7 @@ static void frame_types(const struct checker *c, const struct ctrl_frame *frame,
 }
 
 // What a branch to the frame carries.
-static void label_types(const struct checker *c, const struct ctrl_frame *frame,
+static void label_types(const struct we_checker *c, const struct we_ctrl_frame *frame,
 	const we_valtype **ret_types, uint32_t *ret_n)
 {
 	const we_valtype *other;
@@ -181,9 +170,19 @@ static void label_types(const struct checker *c, const struct ctrl_frame *frame,
 		frame_types(c, frame, &other, &n_other, ret_types, ret_n);
 }
 
-static int push_ctrl(struct checker *c, enum we_op op, const struct we_blocktype *block)
+int we_checker_label(const struct we_checker *c, we_labelidx label, const we_valtype **ret_types,
+	uint32_t *ret_n)
 {
-	struct ctrl_frame *frame = we_vec_add(c->ctrls, sizeof(*frame));
+	const int rc = check_label(c, label);
+
+	if (rc == 0)
+		label_types(c, frame_at(c, label), ret_types, ret_n);
+	return rc;
+}
+
+static int push_ctrl(struct we_checker *c, enum we_op op, const struct we_blocktype *block)
+{
+	struct we_ctrl_frame *frame = we_vec_add(c->ctrls, sizeof(*frame));
 	const we_valtype *start;
 	const we_valtype *end;
 	uint32_t n_start;
@@ -194,16 +193,26 @@ static int push_ctrl(struct checker *c, enum we_op op, const struct we_blocktype
 	frame->op = op;
 	frame->block = *block;
 	frame->height = c->vals->len;
+	frame->n_inits = c->scratch->inits.len;
 	if (op == WE_OP_NONE) // the parameters of a function are locals
 		return 0;
 	frame_types(c, frame, &start, &n_start, &end, &n_end);
-	return push_vals(c, start, n_start);
+	return we_checker_push_n(c, start, n_start);
+}
+
+// Locals without a default value that were set since there were n of them are unset again.
+static void forget_inits(struct we_checker *c, size_t n)
+{
+	const we_localidx *inits = c->scratch->inits.data;
+
+	while (c->scratch->inits.len > n)
+		((bool *)c->scratch->unset.data)[inits[--c->scratch->inits.len]] = true;
 }
 
 // Close the innermost block; *ret is a copy of its frame.
-static int pop_ctrl(struct checker *c, struct ctrl_frame *ret)
+static int pop_ctrl(struct we_checker *c, struct we_ctrl_frame *ret)
 {
-	const struct ctrl_frame *frame = frame_at(c, 0);
+	const struct we_ctrl_frame *frame = frame_at(c, 0);
 	const we_valtype *start;
 	const we_valtype *end;
 	uint32_t n_start;
@@ -211,20 +220,22 @@ static int pop_ctrl(struct checker *c, struct ctrl_frame *ret)
 	int rc;
 
 	frame_types(c, frame, &start, &n_start, &end, &n_end);
-	rc = pop_vals(c, end, n_end);
+	rc = we_checker_pop_n(c, end, n_end);
 	if (rc < 0)
 		return rc;
 	if (c->vals->len != frame->height)
-		return invalid(c, "type mismatch: %zu values left at the end of the block",
+		return we_checker_invalid(c,
+			"type mismatch: %zu values left at the end of the block",
 			c->vals->len - frame->height);
 	*ret = *frame;
 	c->ctrls->len--;
+	forget_inits(c, ret->n_inits);
 	return 0;
 }
 
-static void set_unreachable(struct checker *c)
+void we_checker_set_unreachable(struct we_checker *c)
 {
-	struct ctrl_frame *frame = frame_at(c, 0);
+	struct we_ctrl_frame *frame = frame_at(c, 0);
 
 	while (c->vals->len > frame->height)
 		c->n_slots -= we_valtype_n_slots(((we_valtype *)c->vals->data)[--c->vals->len]);
@@ -233,100 +244,103 @@ static void set_unreachable(struct checker *c)
 
 // ---- indices ------------------------------------------------------------------------------------
 
-static int check_label(const struct checker *c, we_labelidx label)
+int we_checker_functype(const struct we_checker *c, we_typeidx idx)
 {
-	return label < c->ctrls->len ? 0 : unknown(c, "label", label, (uint32_t)c->ctrls->len);
+	if (idx >= c->is->n_types)
+		return we_checker_unknown(c, "type", idx, c->is->n_types);
+	if (c->is->types[idx].kind != WE_COMP_FUNC)
+		return we_checker_invalid(c, "type mismatch: type %u is not a function", idx);
+	return 0;
 }
 
-static int check_functype(const struct checker *c, we_typeidx idx)
+static int check_func(const struct we_checker *c, we_funcidx idx)
 {
-	return idx < c->is->n_types ? 0 : unknown(c, "type", idx, c->is->n_types);
+	return idx < c->is->n_funcs ? 0 : we_checker_unknown(c, "function", idx, c->is->n_funcs);
 }
 
-static int check_func(const struct checker *c, we_funcidx idx)
+static int check_table(const struct we_checker *c, we_tableidx idx)
 {
-	return idx < c->is->n_funcs ? 0 : unknown(c, "function", idx, c->is->n_funcs);
+	return idx < c->is->n_tables ? 0 : we_checker_unknown(c, "table", idx, c->is->n_tables);
 }
 
-static int check_table(const struct checker *c, we_tableidx idx)
+static int check_memory(const struct we_checker *c, we_memidx idx)
 {
-	return idx < c->is->n_tables ? 0 : unknown(c, "table", idx, c->is->n_tables);
+	return idx < c->is->n_mems ? 0 : we_checker_unknown(c, "memory", idx, c->is->n_mems);
 }
 
-static int check_memory(const struct checker *c, we_memidx idx)
+int we_checker_elem(const struct we_checker *c, we_elemidx idx)
 {
-	return idx < c->is->n_mems ? 0 : unknown(c, "memory", idx, c->is->n_mems);
+	return idx < c->is->n_elems ? 0
+				    : we_checker_unknown(c, "elem segment", idx, c->is->n_elems);
 }
 
-static int check_elem(const struct checker *c, we_elemidx idx)
-{
-	return idx < c->is->n_elems ? 0 : unknown(c, "elem segment", idx, c->is->n_elems);
-}
-
-static int check_data(const struct checker *c, we_dataidx idx)
+int we_checker_data(const struct we_checker *c, we_dataidx idx)
 {
 	const uint32_t n = c->module->has_data_count ? c->module->data_count : 0;
 
-	return idx < n ? 0 : unknown(c, "data segment", idx, n);
+	return idx < n ? 0 : we_checker_unknown(c, "data segment", idx, n);
 }
 
-static int check_global(const struct checker *c, we_globalidx idx, uint32_t n)
+static int check_global(const struct we_checker *c, we_globalidx idx, uint32_t n)
 {
-	return idx < n ? 0 : unknown(c, "global", idx, n);
+	return idx < n ? 0 : we_checker_unknown(c, "global", idx, n);
 }
 
-static int check_local(const struct checker *c, we_localidx idx)
+static int check_local(const struct we_checker *c, we_localidx idx)
 {
-	return idx < c->n_locals ? 0 : unknown(c, "local", idx, c->n_locals);
+	return idx < c->n_locals ? 0 : we_checker_unknown(c, "local", idx, c->n_locals);
 }
 
-static we_valtype local_type(const struct checker *c, we_localidx idx)
+static we_valtype local_type(const struct we_checker *c, we_localidx idx)
 {
 	return ((const we_valtype *)c->scratch->locals.data)[idx];
 }
 
-static we_valtype memory_address(const struct checker *c, we_memidx idx)
+static we_valtype memory_address(const struct we_checker *c, we_memidx idx)
 {
 	return c->is->mems[idx].type.limits.is_64 ? WE_T_I64 : WE_T_I32;
 }
 
-static we_valtype table_address(const struct checker *c, we_tableidx idx)
+static we_valtype table_address(const struct we_checker *c, we_tableidx idx)
 {
 	return c->is->tables[idx].type.limits.is_64 ? WE_T_I64 : WE_T_I32;
 }
 
 // ---- control ------------------------------------------------------------------------------------
 
-static int check_block(struct checker *c)
+static int check_block(struct we_checker *c)
 {
-	const struct we_blocktype *block = &c->in->of.block;
+	const struct we_blocktype *block =
+		c->in->op == WE_OP_TRY_TABLE ? &c->in->of.try_table.block : &c->in->of.block;
 	const we_valtype *start;
 	const we_valtype *end;
 	uint32_t n_start;
 	uint32_t n_end;
-	int rc = block->kind == WE_BLOCK_TYPE ? check_functype(c, block->type) : 0;
+	int rc = block->kind == WE_BLOCK_TYPE ? we_checker_functype(c, block->type) : 0;
 
 	if (rc == 0 && c->in->op == WE_OP_IF)
-		rc = pop_val(c, WE_T_I32);
+		rc = we_checker_pop(c, WE_T_I32);
 	if (rc < 0)
 		return rc;
 	we_blocktype_types(c->module, block, &start, &n_start, &end, &n_end);
-	rc = pop_vals(c, start, n_start);
+	rc = we_checker_pop_n(c, start, n_start);
+	if (rc == 0 && c->in->op == WE_OP_TRY_TABLE)
+		rc = we_checker_catches(c);
 	return rc < 0 ? rc : push_ctrl(c, c->in->op, block);
 }
 
-static int check_else(struct checker *c)
+static int check_else(struct we_checker *c)
 {
-	struct ctrl_frame frame;
+	struct we_ctrl_frame frame;
 	const int rc = pop_ctrl(c, &frame);
 
 	assert(rc < 0 || frame.op == WE_OP_IF); // the decoder has seen to that
 	return rc < 0 ? rc : push_ctrl(c, WE_OP_ELSE, &frame.block);
 }
 
-static int check_end(struct checker *c)
+static int check_end(struct we_checker *c)
 {
-	struct ctrl_frame frame;
+	struct we_ctrl_frame frame;
 	const we_valtype *start;
 	const we_valtype *end;
 	uint32_t n_start;
@@ -340,14 +354,15 @@ static int check_end(struct checker *c)
 		bool same = n_start == n_end;
 
 		for (uint32_t i = 0; same && i < n_start; i++)
-			same = we_valtype_matches(start[i], end[i]);
+			same = we_valtype_matches(c->engine, start[i], end[i]);
 		if (!same)
-			return invalid(c, "type mismatch: if without else must give what it takes");
+			return we_checker_invalid(
+				c, "type mismatch: if without else must give what it takes");
 	}
-	return push_vals(c, end, n_end);
+	return we_checker_push_n(c, end, n_end);
 }
 
-static int check_br(struct checker *c, we_labelidx label)
+static int check_br(struct we_checker *c, we_labelidx label)
 {
 	const we_valtype *types;
 	uint32_t n;
@@ -356,32 +371,32 @@ static int check_br(struct checker *c, we_labelidx label)
 	if (rc < 0)
 		return rc;
 	label_types(c, frame_at(c, label), &types, &n);
-	rc = pop_vals(c, types, n);
+	rc = we_checker_pop_n(c, types, n);
 	if (rc == 0)
-		set_unreachable(c);
+		we_checker_set_unreachable(c);
 	return rc;
 }
 
-static int check_br_if(struct checker *c)
+static int check_br_if(struct we_checker *c)
 {
 	const we_valtype *types;
 	uint32_t n;
 	int rc = check_label(c, c->in->of.idx);
 
 	if (rc == 0)
-		rc = pop_val(c, WE_T_I32);
+		rc = we_checker_pop(c, WE_T_I32);
 	if (rc < 0)
 		return rc;
 	label_types(c, frame_at(c, c->in->of.idx), &types, &n);
-	rc = pop_vals(c, types, n);
-	return rc < 0 ? rc : push_vals(c, types, n);
+	rc = we_checker_pop_n(c, types, n);
+	return rc < 0 ? rc : we_checker_push_n(c, types, n);
 }
 
 // The operands must suit every label: look at the stack without popping, as often as there are
 // labels.
-static int check_br_table_label(struct checker *c, we_labelidx label, uint32_t arity)
+static int check_br_table_label(struct we_checker *c, we_labelidx label, uint32_t arity)
 {
-	const struct ctrl_frame *frame = frame_at(c, 0);
+	const struct we_ctrl_frame *frame = frame_at(c, 0);
 	const size_t n_here = c->vals->len - frame->height;
 	const we_valtype *vals = c->vals->data;
 	const we_valtype *types;
@@ -394,10 +409,10 @@ static int check_br_table_label(struct checker *c, we_labelidx label, uint32_t a
 		return rc;
 	label_types(c, frame_at(c, label), &types, &n);
 	if (n != arity)
-		return invalid(c, "type mismatch: label %u takes %u values, the default %u", label,
-			n, arity);
+		return we_checker_invalid(c,
+			"type mismatch: label %u takes %u values, the default %u", label, n, arity);
 	if (n > n_here && !frame->is_unreachable)
-		return invalid(
+		return we_checker_invalid(
 			c, "type mismatch: label %u takes %u values, found %zu", label, n, n_here);
 	if (n == 0 ||
 		(n <= n_here && memcmp(vals + (c->vals->len - n), types, n * sizeof(*types)) == 0))
@@ -406,22 +421,22 @@ static int check_br_table_label(struct checker *c, we_labelidx label, uint32_t a
 		const we_valtype actual = vals[c->vals->len - 1 - i];
 		const we_valtype expected = types[n - 1 - i];
 
-		if (!we_valtype_matches(actual, expected))
-			return invalid(c, "type mismatch: expected %s, found %s",
+		if (!we_valtype_matches(c->engine, actual, expected))
+			return we_checker_invalid(c, "type mismatch: expected %s, found %s",
 				we_valtype_print(expected, want, sizeof(want)),
 				we_valtype_print(actual, have, sizeof(have)));
 	}
 	return 0;
 }
 
-static int check_br_table(struct checker *c)
+static int check_br_table(struct we_checker *c)
 {
 	struct we_reader targets = c->in->of.labels.targets;
 	const uint32_t n = c->in->of.labels.n;
 	const we_valtype *types;
 	we_labelidx label = 0;
 	uint32_t arity;
-	int rc = pop_val(c, WE_T_I32);
+	int rc = we_checker_pop(c, WE_T_I32);
 
 	for (uint32_t i = 0; rc == 0 && i <= n; i++) // the last one is the default
 		rc = we_reader_u32(&targets, &label);
@@ -439,20 +454,13 @@ static int check_br_table(struct checker *c)
 			rc = check_br_table_label(c, label, arity);
 	}
 	if (rc == 0)
-		set_unreachable(c);
+		we_checker_set_unreachable(c);
 	return rc;
 }
 
-static int check_call(struct checker *c, const struct we_functype *type)
+static int check_return_call(struct we_checker *c, const struct we_functype *type)
 {
-	const int rc = pop_vals(c, we_functype_params(type), type->n_params);
-
-	return rc < 0 ? rc : push_vals(c, we_functype_results(type), type->n_results);
-}
-
-static int check_return_call(struct checker *c, const struct we_functype *type)
-{
-	const struct ctrl_frame *body = frame_at(c, (uint32_t)c->ctrls->len - 1);
+	const struct we_ctrl_frame *body = frame_at(c, (uint32_t)c->ctrls->len - 1);
 	const we_valtype *results;
 	uint32_t n;
 	bool same;
@@ -461,34 +469,45 @@ static int check_return_call(struct checker *c, const struct we_functype *type)
 	label_types(c, body, &results, &n);
 	same = n == type->n_results;
 	for (uint32_t i = 0; same && i < n; i++)
-		same = we_valtype_matches(we_functype_results(type)[i], results[i]);
+		same = we_valtype_matches(c->engine, we_functype_results(type)[i], results[i]);
 	if (!same)
-		return invalid(
+		return we_checker_invalid(
 			c, "type mismatch: results of the callee are not those of the caller");
-	rc = pop_vals(c, we_functype_params(type), type->n_params);
+	rc = we_checker_pop_n(c, we_functype_params(type), type->n_params);
 	if (rc == 0)
-		set_unreachable(c);
+		we_checker_set_unreachable(c);
 	return rc;
 }
 
+int we_checker_call(struct we_checker *c, const struct we_functype *type, bool is_tail)
+{
+	int rc;
+
+	if (is_tail)
+		return check_return_call(c, type);
+	rc = we_checker_pop_n(c, we_functype_params(type), type->n_params);
+	return rc < 0 ? rc : we_checker_push_n(c, we_functype_results(type), type->n_results);
+}
+
 // The type of an indirect callee, its table checked and the index popped.
-static int check_indirect(struct checker *c, const struct we_functype **ret_type)
+static int check_indirect(struct we_checker *c, const struct we_functype **ret_type)
 {
 	const we_typeidx type = c->in->of.pair.a;
 	const we_tableidx table = c->in->of.pair.b;
 	int rc = check_table(c, table);
 
-	if (rc == 0 && !we_valtype_matches(c->is->tables[table].type.elem, WE_T_FUNCREF))
-		rc = invalid(c, "type mismatch: table %u does not hold functions", table);
+	if (rc == 0 && !we_valtype_matches(c->engine, c->is->tables[table].type.elem, WE_T_FUNCREF))
+		rc = we_checker_invalid(
+			c, "type mismatch: table %u does not hold functions", table);
 	if (rc == 0)
-		rc = check_functype(c, type);
+		rc = we_checker_functype(c, type);
 	if (rc < 0)
 		return rc;
-	*ret_type = c->is->types[type].func;
-	return pop_val(c, table_address(c, table));
+	*ret_type = c->is->types[type].def->func;
+	return we_checker_pop(c, table_address(c, table));
 }
 
-static int check_call_of(struct checker *c)
+static int check_call_of(struct we_checker *c)
 {
 	const enum we_op op = c->in->op;
 	const bool is_tail = op == WE_OP_RETURN_CALL || op == WE_OP_RETURN_CALL_INDIRECT;
@@ -504,58 +523,74 @@ static int check_call_of(struct checker *c)
 	}
 	if (rc < 0)
 		return rc;
-	return is_tail ? check_return_call(c, type) : check_call(c, type);
+	return we_checker_call(c, type, is_tail);
 }
 
 // ---- values, variables, tables ------------------------------------------------------------------
 
-static int check_select(struct checker *c)
+static int check_select(struct we_checker *c)
 {
 	we_valtype first;
 	we_valtype second;
-	int rc = pop_val(c, WE_T_I32);
+	int rc = we_checker_pop(c, WE_T_I32);
 
 	if (rc == 0)
-		rc = pop_any(c, WE_T_BOT, &first);
+		rc = we_checker_pop_any(c, WE_T_BOT, &first);
 	if (rc == 0)
-		rc = pop_any(c, WE_T_BOT, &second);
+		rc = we_checker_pop_any(c, WE_T_BOT, &second);
 	if (rc < 0)
 		return rc;
 	if (we_valtype_is_ref(first) || we_valtype_is_ref(second))
-		return invalid(c, "type mismatch: select of references needs a type");
+		return we_checker_invalid(c, "type mismatch: select of references needs a type");
 	if (first != second && first != WE_T_BOT && second != WE_T_BOT)
-		return invalid(c, "type mismatch: operands of two types");
-	return push_val(c, first == WE_T_BOT ? second : first);
+		return we_checker_invalid(c, "type mismatch: operands of two types");
+	return we_checker_push(c, first == WE_T_BOT ? second : first);
 }
 
-static int check_select_t(struct checker *c)
+static int check_select_t(struct we_checker *c)
 {
 	const we_valtype type = c->in->of.select;
 	int rc;
 
 	if (type == WE_T_BOT)
-		return invalid(c, "invalid result arity");
-	rc = pop_val(c, WE_T_I32);
+		return we_checker_invalid(c, "invalid result arity");
+	rc = we_checker_pop(c, WE_T_I32);
 	if (rc == 0)
-		rc = pop_val(c, type);
+		rc = we_checker_pop(c, type);
 	if (rc == 0)
-		rc = pop_val(c, type);
-	return rc < 0 ? rc : push_val(c, type);
+		rc = we_checker_pop(c, type);
+	return rc < 0 ? rc : we_checker_push(c, type);
 }
 
-static int check_local_op(struct checker *c)
+// The local, which has no default value, is set from here to the end of the block.
+static int note_init(struct we_checker *c, we_localidx idx)
+{
+	we_localidx *init = we_vec_add(&c->scratch->inits, sizeof(*init));
+
+	if (init == NULL)
+		return no_memory(c);
+	*init = idx;
+	((bool *)c->scratch->unset.data)[idx] = false;
+	return 0;
+}
+
+static int check_local_op(struct we_checker *c)
 {
 	const we_localidx idx = c->in->of.idx;
 	int rc = check_local(c, idx);
 
 	if (rc == 0 && c->in->op != WE_OP_LOCAL_GET)
-		rc = pop_val(c, local_type(c, idx));
+		rc = we_checker_pop(c, local_type(c, idx));
+	if (rc == 0 && ((bool *)c->scratch->unset.data)[idx])
+		rc = c->in->op == WE_OP_LOCAL_GET
+			     ? we_checker_invalid(c, "uninitialized local %u", idx)
+			     : note_init(c, idx);
 	if (rc == 0 && c->in->op != WE_OP_LOCAL_SET)
-		rc = push_val(c, local_type(c, idx));
+		rc = we_checker_push(c, local_type(c, idx));
 	return rc;
 }
 
-static int check_global_op(struct checker *c)
+static int check_global_op(struct we_checker *c)
 {
 	const we_globalidx idx = c->in->of.idx;
 	const int rc = check_global(c, idx, c->is->n_globals);
@@ -563,14 +598,14 @@ static int check_global_op(struct checker *c)
 	if (rc < 0)
 		return rc;
 	if (c->in->op == WE_OP_GLOBAL_GET)
-		return push_val(c, c->is->globals[idx].type.val);
+		return we_checker_push(c, c->is->globals[idx].type.val);
 	if (!c->is->globals[idx].type.mut)
-		return invalid(c, "immutable global %u", idx);
-	return pop_val(c, c->is->globals[idx].type.val);
+		return we_checker_invalid(c, "immutable global %u", idx);
+	return we_checker_pop(c, c->is->globals[idx].type.val);
 }
 
 // Operands in the order of the stack, the top last; then the result.
-static int check_table_op(struct checker *c)
+static int check_table_op(struct we_checker *c)
 {
 	const we_tableidx idx = c->in->of.idx;
 	const int rc = check_table(c, idx);
@@ -583,51 +618,52 @@ static int check_table_op(struct checker *c)
 	address = table_address(c, idx);
 	switch (c->in->op) {
 	case WE_OP_TABLE_GET: {
-		const int popped = pop_val(c, address);
+		const int popped = we_checker_pop(c, address);
 
-		return popped < 0 ? popped : push_val(c, elem);
+		return popped < 0 ? popped : we_checker_push(c, elem);
 	}
 	case WE_OP_TABLE_SET:
-		return pop_vals(c, (const we_valtype[]){address, elem}, 2);
+		return we_checker_pop_n(c, (const we_valtype[]){address, elem}, 2);
 	case WE_OP_TABLE_SIZE:
-		return push_val(c, address);
+		return we_checker_push(c, address);
 	case WE_OP_TABLE_GROW: {
-		const int popped = pop_vals(c, (const we_valtype[]){elem, address}, 2);
+		const int popped = we_checker_pop_n(c, (const we_valtype[]){elem, address}, 2);
 
-		return popped < 0 ? popped : push_val(c, address);
+		return popped < 0 ? popped : we_checker_push(c, address);
 	}
 	default:
 		assert(c->in->op == WE_OP_TABLE_FILL);
-		return pop_vals(c, (const we_valtype[]){address, elem, address}, 3);
+		return we_checker_pop_n(c, (const we_valtype[]){address, elem, address}, 3);
 	}
 }
 
-static int check_elem_matches(const struct checker *c, we_valtype elem, we_tableidx table)
+static int check_elem_matches(const struct we_checker *c, we_valtype elem, we_tableidx table)
 {
 	const we_valtype want = c->is->tables[table].type.elem;
 	char have_text[32];
 	char want_text[32];
 
-	if (we_valtype_matches(elem, want))
+	if (we_valtype_matches(c->engine, elem, want))
 		return 0;
-	return invalid(c, "type mismatch: elements of %s for a table of %s",
+	return we_checker_invalid(c, "type mismatch: elements of %s for a table of %s",
 		we_valtype_print(elem, have_text, sizeof(have_text)),
 		we_valtype_print(want, want_text, sizeof(want_text)));
 }
 
-static int check_table_init(struct checker *c)
+static int check_table_init(struct we_checker *c)
 {
 	const we_elemidx elem = c->in->of.pair.a;
 	const we_tableidx table = c->in->of.pair.b;
 	int rc = check_table(c, table);
 
 	if (rc == 0)
-		rc = check_elem(c, elem);
+		rc = we_checker_elem(c, elem);
 	if (rc == 0)
 		rc = check_elem_matches(c, c->is->elems[elem].type, table);
 	if (rc < 0)
 		return rc;
-	return pop_vals(c, (const we_valtype[]){table_address(c, table), WE_T_I32, WE_T_I32}, 3);
+	return we_checker_pop_n(
+		c, (const we_valtype[]){table_address(c, table), WE_T_I32, WE_T_I32}, 3);
 }
 
 // The length of a copy has the smaller of the two address types.
@@ -636,7 +672,7 @@ static we_valtype smaller_address(we_valtype a, we_valtype b)
 	return a == WE_T_I32 || b == WE_T_I32 ? WE_T_I32 : WE_T_I64;
 }
 
-static int check_table_copy(struct checker *c)
+static int check_table_copy(struct we_checker *c)
 {
 	const we_tableidx dst = c->in->of.pair.a;
 	const we_tableidx src = c->in->of.pair.b;
@@ -652,10 +688,10 @@ static int check_table_copy(struct checker *c)
 		return rc;
 	d = table_address(c, dst);
 	s = table_address(c, src);
-	return pop_vals(c, (const we_valtype[]){d, s, smaller_address(d, s)}, 3);
+	return we_checker_pop_n(c, (const we_valtype[]){d, s, smaller_address(d, s)}, 3);
 }
 
-static int check_memory_copy(struct checker *c)
+static int check_memory_copy(struct we_checker *c)
 {
 	const we_memidx dst = c->in->of.pair.a;
 	const we_memidx src = c->in->of.pair.b;
@@ -669,66 +705,44 @@ static int check_memory_copy(struct checker *c)
 		return rc;
 	d = memory_address(c, dst);
 	s = memory_address(c, src);
-	return pop_vals(c, (const we_valtype[]){d, s, smaller_address(d, s)}, 3);
-}
-
-static int check_ref_func(struct checker *c)
-{
-	const we_funcidx idx = c->in->of.idx;
-	const int rc = check_func(c, idx);
-
-	if (rc < 0)
-		return rc;
-	if (!c->is->funcs[idx].is_declared)
-		return invalid(c, "undeclared function reference %u", idx);
-	return push_val(c, WE_T_REF | WE_HEAP_FUNC);
-}
-
-static int check_ref_is_null(struct checker *c)
-{
-	char have[32];
-	we_valtype actual;
-	const int rc = pop_any(c, WE_T_FUNCREF, &actual);
-
-	if (rc < 0)
-		return rc;
-	if (actual != WE_T_BOT && !we_valtype_is_ref(actual))
-		return invalid(c, "type mismatch: expected a reference, found %s",
-			we_valtype_print(actual, have, sizeof(have)));
-	return push_val(c, WE_T_I32);
+	return we_checker_pop_n(c, (const we_valtype[]){d, s, smaller_address(d, s)}, 3);
 }
 
 // ---- instructions with a row that says it all ---------------------------------------------------
 
-static int check_memarg(const struct checker *c, const struct we_memarg *arg)
+static int check_memarg(const struct we_checker *c, const struct we_memarg *arg)
 {
 	const int rc = check_memory(c, arg->mem);
 
 	if (rc < 0)
 		return rc;
 	if (arg->align >= 32 || (1u << arg->align) > we_op_width(c->in->op))
-		return invalid(c, "alignment must not be larger than natural: 2^%u", arg->align);
+		return we_checker_invalid(
+			c, "alignment must not be larger than natural: 2^%u", arg->align);
 	if (!c->is->mems[arg->mem].type.limits.is_64 && arg->offset > UINT32_MAX)
-		return invalid(c, "offset out of range: %llu", (unsigned long long)arg->offset);
+		return we_checker_invalid(
+			c, "offset out of range: %llu", (unsigned long long)arg->offset);
 	return 0;
 }
 
-static int check_lane(const struct checker *c, uint8_t lane)
+static int check_lane(const struct we_checker *c, uint8_t lane)
 {
-	return lane < 16 / we_op_width(c->in->op) ? 0 : invalid(c, "invalid lane index %u", lane);
+	return lane < 16 / we_op_width(c->in->op)
+		       ? 0
+		       : we_checker_invalid(c, "invalid lane index %u", lane);
 }
 
-static int check_shuffle(const struct checker *c)
+static int check_shuffle(const struct we_checker *c)
 {
 	for (uint32_t i = 0; i < 16; i++) {
 		if (c->in->of.v128[i] >= 32)
-			return invalid(c, "invalid lane index %u", c->in->of.v128[i]);
+			return we_checker_invalid(c, "invalid lane index %u", c->in->of.v128[i]);
 	}
 	return 0;
 }
 
 // The immediates of a row that says it all; *ret_mem is the memory that its 'a' operands address.
-static int check_immediates(const struct checker *c, we_memidx *ret_mem)
+static int check_immediates(const struct we_checker *c, we_memidx *ret_mem)
 {
 	const struct we_instr *in = c->in;
 	int rc;
@@ -748,11 +762,11 @@ static int check_immediates(const struct checker *c, we_memidx *ret_mem)
 	case WE_IMM_DATA_MEM:
 		*ret_mem = in->of.pair.b;
 		rc = check_memory(c, in->of.pair.b);
-		return rc < 0 ? rc : check_data(c, in->of.pair.a);
+		return rc < 0 ? rc : we_checker_data(c, in->of.pair.a);
 	case WE_IMM_DATA:
-		return check_data(c, in->of.idx);
+		return we_checker_data(c, in->of.idx);
 	case WE_IMM_ELEM:
-		return check_elem(c, in->of.idx);
+		return we_checker_elem(c, in->of.idx);
 	case WE_IMM_LANE:
 		return check_lane(c, in->of.lane);
 	case WE_IMM_SHUFFLE:
@@ -762,7 +776,7 @@ static int check_immediates(const struct checker *c, we_memidx *ret_mem)
 	}
 }
 
-static we_valtype letter_type(const struct checker *c, char letter, we_memidx mem)
+static we_valtype letter_type(const struct we_checker *c, char letter, we_memidx mem)
 {
 	const we_valtype type = we_letter_valtype(letter);
 
@@ -770,7 +784,7 @@ static we_valtype letter_type(const struct checker *c, char letter, we_memidx me
 	return type != WE_T_BOT ? type : memory_address(c, mem);
 }
 
-static int check_row(struct checker *c)
+static int check_row(struct we_checker *c)
 {
 	const struct we_op_info *info = &we_op_info[c->in->op];
 	we_valtype types[4];
@@ -782,23 +796,24 @@ static int check_row(struct checker *c)
 		return rc;
 	for (const char *p = info->params; *p != '\0'; p++)
 		types[n++] = letter_type(c, *p, mem);
-	rc = pop_vals(c, types, n);
+	rc = we_checker_pop_n(c, types, n);
 	for (const char *p = info->results; rc == 0 && *p != '\0'; p++)
-		rc = push_val(c, letter_type(c, *p, mem));
+		rc = we_checker_push(c, letter_type(c, *p, mem));
 	return rc;
 }
 
-static int check_own_rule(struct checker *c)
+static int check_own_rule(struct we_checker *c)
 {
 	const struct we_instr *in = c->in;
 
 	switch (in->op) {
 	case WE_OP_UNREACHABLE:
-		set_unreachable(c);
+		we_checker_set_unreachable(c);
 		return 0;
 	case WE_OP_BLOCK:
 	case WE_OP_LOOP:
 	case WE_OP_IF:
+	case WE_OP_TRY_TABLE:
 		return check_block(c);
 	case WE_OP_ELSE:
 		return check_else(c);
@@ -820,7 +835,7 @@ static int check_own_rule(struct checker *c)
 	case WE_OP_DROP: {
 		we_valtype dropped;
 
-		return pop_any(c, WE_T_BOT, &dropped);
+		return we_checker_pop_any(c, WE_T_BOT, &dropped);
 	}
 	case WE_OP_SELECT:
 		return check_select(c);
@@ -845,19 +860,12 @@ static int check_own_rule(struct checker *c)
 		return check_table_copy(c);
 	case WE_OP_MEMORY_COPY:
 		return check_memory_copy(c);
-	case WE_OP_REF_NULL:
-		return push_val(c, in->of.heap);
-	case WE_OP_REF_IS_NULL:
-		return check_ref_is_null(c);
-	case WE_OP_REF_FUNC:
-		return check_ref_func(c);
-	default: // a feature that is not built, which the decoder has refused
-		return we_error_set(c->err, WE_E_UNSUPPORTED, c->module->file_offset + in->at, "%s",
-			we_op_info[in->op].mnemonic);
+	default: // references, structures, arrays, exceptions
+		return we_checker_ref_rule(c);
 	}
 }
 
-static int check_instr(struct checker *c)
+static int check_instr(struct we_checker *c)
 {
 	const struct we_op_info *info = &we_op_info[c->in->op];
 
@@ -865,7 +873,7 @@ static int check_instr(struct checker *c)
 }
 
 // Check the instructions of a sequence whose outermost frame is already open.
-static int check_sequence(struct checker *c, struct we_span span)
+static int check_sequence(struct we_checker *c, struct we_span span)
 {
 	struct we_instr in;
 	struct we_reader r;
@@ -875,6 +883,8 @@ static int check_sequence(struct checker *c, struct we_span span)
 	c->in = &in;
 	while (rc == 0 && c->ctrls->len > 0) {
 		rc = we_instr_read(&r, &in);
+		if (rc == 0 && !we_module_resolve(c->module, &in))
+			rc = we_checker_invalid(c, "unknown type: there are %u", c->is->n_types);
 		if (rc == 0)
 			rc = check_instr(c);
 	}
@@ -882,14 +892,16 @@ static int check_sequence(struct checker *c, struct we_span span)
 	return rc;
 }
 
-static struct checker start_checker(const struct we_module *module, we_funcidx func,
+static struct we_checker start_checker(const struct we_module *module, we_funcidx func,
 	struct we_body_scratch *scratch, struct we_error *err)
 {
 	static const struct we_instr before = {.op = WE_OP_NONE};
 
 	scratch->vals.len = 0;
 	scratch->ctrls.len = 0;
-	return (struct checker){.module = module,
+	scratch->inits.len = 0;
+	return (struct we_checker){.module = module,
+		.engine = module->engine,
 		.is = &module->is,
 		.scratch = scratch,
 		.vals = &scratch->vals,
@@ -899,20 +911,27 @@ static struct checker start_checker(const struct we_module *module, we_funcidx f
 		.func = func};
 }
 
-static int expand_locals(struct checker *c, const struct we_func_def *func)
+static int expand_locals(struct we_checker *c, const struct we_func_def *func)
 {
 	struct we_vec *locals = &c->scratch->locals;
 	we_valtype *types;
 
 	locals->len = 0;
-	if (we_vec_reserve(locals, func->n_locals, sizeof(*types)) < 0)
+	if (we_vec_reserve(locals, func->n_locals, sizeof(*types)) < 0 ||
+		we_vec_reserve(&c->scratch->unset, func->n_locals, sizeof(bool)) < 0)
 		return no_memory(c);
+	if (func->n_locals > 0)
+		memset(c->scratch->unset.data, false, func->n_locals * sizeof(bool));
 	types = locals->data;
 	for (uint32_t i = 0; i < func->type->n_params; i++)
 		types[locals->len++] = we_functype_params(func->type)[i];
 	for (uint32_t k = 0; k < func->n_runs; k++) {
+		const we_valtype type = func->runs[k].type;
+
+		if (we_valtype_is_ref(type) && !(type & WE_T_NULL))
+			memset((bool *)c->scratch->unset.data + locals->len, true, func->runs[k].n);
 		for (uint32_t i = 0; i < func->runs[k].n; i++)
-			types[locals->len++] = func->runs[k].type;
+			types[locals->len++] = type;
 	}
 	c->n_locals = func->n_locals;
 	return 0;
@@ -923,7 +942,7 @@ int we_body_validate(const struct we_module *module, we_funcidx func,
 {
 	const struct we_func_def *def = &module->is.funcs[func];
 	const struct we_blocktype block = {.kind = WE_BLOCK_TYPE, .type = def->type_idx};
-	struct checker c = start_checker(module, func, scratch, err);
+	struct we_checker c = start_checker(module, func, scratch, err);
 	int rc = expand_locals(&c, def);
 
 	if (rc == 0)
@@ -933,21 +952,21 @@ int we_body_validate(const struct we_module *module, we_funcidx func,
 
 // What a constant expression may not do, and the functions that it declares. Spec: core "Constant
 // Expressions".
-static int check_const_instr(
-	struct we_module *module, struct checker *c, const struct we_instr *in, uint32_t n_globals)
+static int check_const_instr(struct we_module *module, struct we_checker *c,
+	const struct we_instr *in, uint32_t n_globals)
 {
 	int rc;
 
 	c->in = in;
 	if (!(we_op_info[in->op].flags & WE_OP_FLAG_CONST))
-		return invalid(c, "constant expression required");
+		return we_checker_invalid(c, "constant expression required");
 	if (in->op == WE_OP_GLOBAL_GET) {
 		rc = check_global(c, in->of.idx, n_globals);
 		if (rc < 0)
 			return rc;
 		if (module->is.globals[in->of.idx].type.mut)
-			return invalid(c, "constant expression required: global %u is mutable",
-				in->of.idx);
+			return we_checker_invalid(c,
+				"constant expression required: global %u is mutable", in->of.idx);
 	}
 	if (in->op == WE_OP_REF_FUNC) {
 		rc = check_func(c, in->of.idx);
@@ -962,7 +981,7 @@ int we_const_validate(struct we_module *module, const struct we_const_expr *expr
 	uint32_t n_globals, struct we_body_scratch *scratch, struct we_error *err)
 {
 	const struct we_blocktype block = {.kind = WE_BLOCK_VAL, .val = type};
-	struct checker c = start_checker(module, WE_NO_FUNC, scratch, err);
+	struct we_checker c = start_checker(module, WE_NO_FUNC, scratch, err);
 	struct we_instr in = {.op = WE_OP_NONE};
 	struct we_reader r;
 	int rc = 0;

@@ -10,8 +10,10 @@
 // Scratch that is used again for every body. All zeros is a good start.
 struct we_body_scratch {
 	struct we_vec vals;   // we_valtype: the value stack
-	struct we_vec ctrls;  // struct ctrl_frame
+	struct we_vec ctrls;  // struct we_ctrl_frame
 	struct we_vec locals; // we_valtype
+	struct we_vec unset;  // bool of each local: has no default value and was not set
+	struct we_vec inits;  // we_localidx of those that were, in the order of being set
 };
 
 void we_body_scratch_fini(struct we_body_scratch *scratch);

@@ -123,6 +123,7 @@ enum we_externkind {
 // The type of an import or export. Spec: core "External Types".
 struct we_externtype {
 	enum we_externkind kind;
+	const struct we_engine *engine; // whose types func and val are
 	const struct we_functype *func; // FUNC, TAG
 	uint32_t val; // TABLE element type or GLOBAL value type; opaque, compare by _matches
 	bool mut;     // GLOBAL
@@ -192,6 +193,9 @@ struct we_store_limits {
 	uint32_t instances;          // per store
 	uint32_t stack_bytes;        // value stack of guest calls
 	uint32_t call_depth;         // nested guest calls
+	uint64_t heap_bytes;         // garbage-collected objects and the collector's tables
+	uint64_t heap_entry_bytes;   // that one call from the host may allocate
+	uint64_t heap_entry_us;      // that collections within one call from the host may take, microseconds
 };
 
 WE_PUBLIC WE_MUST_USE int we_store_create(struct we_engine *engine,

@@ -550,7 +550,7 @@ void we_lower_call(struct we_xlate *t, const struct we_instr *in, const struct w
 void we_lower_call_indirect(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
-	const struct we_functype *type = t->module->is.types[in->of.pair.a].func;
+	const struct we_functype *type = t->module->is.types[in->of.pair.a].def->func;
 	const struct we_x_operand index = we_x_pop(t);
 	const uint32_t b = we_x_slot_of(t, &index);
 	const uint32_t callee = pop_arguments(t, type);
