@@ -68,7 +68,7 @@ int rig_init(struct rig *rig, const struct cm_limits *limits)
 	*rig = (struct rig){.heap = RIG_HEAP};
 	if (we_engine_create(NULL, &rig->engine, &rig->err) < 0 ||
 		cm_store_create(rig->engine, limits, &rig->store, &rig->err) < 0 ||
-		we_memory_create(rig->store->core, 1, 1, &rig->memory, &rig->err) < 0)
+		we_memory_create(rig->store->core, WE_I32, 1, 1, &rig->memory, &rig->err) < 0)
 		return -1;
 	rig->realloc = host_func(rig, 4, 1, run_realloc, rig);
 	rig->inst = rig_instance(rig);

@@ -65,7 +65,6 @@ enum {
 struct decoder {
 	struct we_module *module;
 	struct we_module_spaces *is; // module->is
-	struct we_error *refusal;
 	struct we_error *err;
 	struct we_vec types;    // struct we_subtype: groups make the number unknown beforehand
 	struct we_vec customs;  // struct we_custom_def
@@ -89,43 +88,35 @@ static int over_limit(
 		"more than the implementation limit of %u %s", limit, what);
 }
 
-// Note a feature; the first one that is not built becomes the refusal. what: the thing that needs
-// it.
-static void note_feature(struct decoder *d, enum we_feature feature, uint32_t at, const char *what)
+static void note_feature(struct decoder *d, enum we_feature feature)
 {
 	d->module->features |= UINT64_C(1) << feature;
-	if (d->refusal->rc == 0 && !we_feature_is_built(feature))
-		(void)we_error_set(d->refusal, WE_E_UNSUPPORTED, d->module->file_offset + at,
-			"%s (%s)", we_feature_name(feature), what);
 }
 
-static void note_valtype(struct decoder *d, we_valtype type, uint32_t at)
+static void note_valtype(struct decoder *d, we_valtype type)
 {
-	char text[32];
-	enum we_feature feature;
-
 	if (type == WE_T_V128) {
-		feature = WE_FEATURE_SIMD;
+		note_feature(d, WE_FEATURE_SIMD);
 	} else if (!we_valtype_is_ref(type)) {
 		return;
 	} else if (type & WE_T_INDEX) {
-		feature = WE_FEATURE_FUNC_REFS;
+		note_feature(d, WE_FEATURE_FUNC_REFS);
 	} else {
 		switch (type & WE_T_INDEX_MASK) {
 		case WE_HEAP_FUNC:
 		case WE_HEAP_EXTERN:
-			feature = type & WE_T_NULL ? WE_FEATURE_REF_TYPES : WE_FEATURE_FUNC_REFS;
+			note_feature(
+				d, type & WE_T_NULL ? WE_FEATURE_REF_TYPES : WE_FEATURE_FUNC_REFS);
 			break;
 		case WE_HEAP_EXN:
 		case WE_HEAP_NOEXN:
-			feature = WE_FEATURE_EXCEPTIONS;
+			note_feature(d, WE_FEATURE_EXCEPTIONS);
 			break;
 		default:
-			feature = WE_FEATURE_GC;
+			note_feature(d, WE_FEATURE_GC);
 			break;
 		}
 	}
-	note_feature(d, feature, at, we_valtype_print(type, text, sizeof(text)));
 }
 
 // The number of items of a list whose items take at least one byte each.
@@ -170,21 +161,19 @@ static void *grow_space(
 
 static int read_valtype(struct decoder *d, struct we_reader *r, we_valtype *ret)
 {
-	const uint32_t at = we_reader_pos(r);
 	const int rc = we_valtype_read(r, ret);
 
 	if (rc == 0)
-		note_valtype(d, *ret, at);
+		note_valtype(d, *ret);
 	return rc;
 }
 
 static int read_reftype(struct decoder *d, struct we_reader *r, we_valtype *ret)
 {
-	const uint32_t at = we_reader_pos(r);
 	const int rc = we_reftype_read(r, ret);
 
 	if (rc == 0)
-		note_valtype(d, *ret, at);
+		note_valtype(d, *ret);
 	return rc;
 }
 
@@ -263,16 +252,16 @@ static int read_comptype(struct decoder *d, struct we_reader *r, struct we_subty
 			rc = read_valtypes(d, r, "results", WE_LIMIT_RESULTS, &type->results,
 				&type->n_results);
 		if (rc == 0 && type->n_results > 1)
-			note_feature(d, WE_FEATURE_MULTI_VALUE, type->at, "results");
+			note_feature(d, WE_FEATURE_MULTI_VALUE);
 		return rc;
 	case TYPE_STRUCT:
 		type->kind = WE_COMP_STRUCT;
-		note_feature(d, WE_FEATURE_GC, type->at, "struct type");
+		note_feature(d, WE_FEATURE_GC);
 		rc = read_count(d, r, "fields", WE_LIMIT_FIELDS, 0, &type->n_fields);
 		return rc < 0 ? rc : read_fields(d, r, type->n_fields, type);
 	case TYPE_ARRAY:
 		type->kind = WE_COMP_ARRAY;
-		note_feature(d, WE_FEATURE_GC, type->at, "array type");
+		note_feature(d, WE_FEATURE_GC);
 		return read_fields(d, r, 1, type);
 	default:
 		return we_reader_fail_at(r, at, "malformed type 0x%02x", code);
@@ -303,7 +292,7 @@ static int read_subtype(struct decoder *d, struct we_reader *r, we_typeidx group
 			return rc;
 		type->n_supers = n;
 		if (!type->is_final || n > 0)
-			note_feature(d, WE_FEATURE_GC, type->at, "subtype");
+			note_feature(d, WE_FEATURE_GC);
 	}
 	return read_comptype(d, r, type);
 }
@@ -311,7 +300,6 @@ static int read_subtype(struct decoder *d, struct we_reader *r, we_typeidx group
 static int read_rectype(struct decoder *d, struct we_reader *r)
 {
 	const we_typeidx group = (we_typeidx)d->types.len;
-	const uint32_t at = we_reader_pos(r);
 	uint32_t n = 1;
 	int rc = 0;
 
@@ -319,7 +307,7 @@ static int read_rectype(struct decoder *d, struct we_reader *r)
 		r->at++;
 		rc = read_count(d, r, "types of a group", WE_LIMIT_RECURSION_GROUP, 0, &n);
 		if (rc == 0 && n != 1)
-			note_feature(d, WE_FEATURE_GC, at, "recursion group");
+			note_feature(d, WE_FEATURE_GC);
 	}
 	for (uint32_t i = 0; rc == 0 && i < n; i++)
 		rc = read_subtype(d, r, group, n);
@@ -362,7 +350,7 @@ static int read_limits(struct decoder *d, struct we_reader *r, struct we_limits 
 	ret->is_64 = (flags & IS_64) != 0;
 	ret->max = UINT64_MAX;
 	if (ret->is_64)
-		note_feature(d, WE_FEATURE_MEMORY64, (uint32_t)(at - r->base), "limits");
+		note_feature(d, WE_FEATURE_MEMORY64);
 	rc = we_reader_u64(r, &ret->min);
 	if (rc == 0 && ret->has_max)
 		rc = we_reader_u64(r, &ret->max);
@@ -378,7 +366,7 @@ static int read_tabletype(struct decoder *d, struct we_reader *r, struct we_tabl
 	if (rc < 0)
 		return rc;
 	if (table->type.elem != WE_T_FUNCREF) // which tables always could hold
-		note_valtype(d, table->type.elem, table->at);
+		note_valtype(d, table->type.elem);
 	return read_limits(d, r, &table->type.limits);
 }
 
@@ -417,7 +405,7 @@ static int read_tagtype(struct decoder *d, struct we_reader *r, struct we_tag_de
 		return rc;
 	if (attribute != 0)
 		return we_reader_fail_at(r, at, "malformed tag attribute 0x%02x", attribute);
-	note_feature(d, WE_FEATURE_EXCEPTIONS, (uint32_t)(at - r->base), "tag");
+	note_feature(d, WE_FEATURE_EXCEPTIONS);
 	ret->at = (uint32_t)(at - r->base);
 	return we_reader_u32(r, &ret->type_idx);
 }
@@ -429,31 +417,31 @@ static void note_instr(struct decoder *d, const struct we_instr *in)
 {
 	const struct we_op_info *info = &we_op_info[in->op];
 
-	note_feature(d, (enum we_feature)info->feature, in->at, info->mnemonic);
+	note_feature(d, (enum we_feature)info->feature);
 	if (d->is_const && info->imm == WE_IMM_NONE && (info->flags & WE_OP_FLAG_CONST) &&
 		in->op != WE_OP_END)
-		note_feature(d, WE_FEATURE_EXTENDED_CONST, in->at, info->mnemonic);
+		note_feature(d, WE_FEATURE_EXTENDED_CONST);
 	switch ((enum we_imm)info->imm) {
 	case WE_IMM_BLOCK:
 		if (in->of.block.kind == WE_BLOCK_VAL)
-			note_valtype(d, in->of.block.val, in->at);
+			note_valtype(d, in->of.block.val);
 		if (in->of.block.kind == WE_BLOCK_TYPE)
-			note_feature(d, WE_FEATURE_MULTI_VALUE, in->at, "block type");
+			note_feature(d, WE_FEATURE_MULTI_VALUE);
 		break;
 	case WE_IMM_SELECT:
-		note_valtype(d, in->of.select, in->at);
+		note_valtype(d, in->of.select);
 		break;
 	case WE_IMM_HEAPTYPE:
-		note_valtype(d, in->of.heap | WE_T_NULL, in->at);
+		note_valtype(d, in->of.heap | WE_T_NULL);
 		break;
 	case WE_IMM_MEMARG:
 	case WE_IMM_MEMARG_LANE:
 		if (in->of.mem.arg.mem > 0)
-			note_feature(d, WE_FEATURE_MULTI_MEMORY, in->at, info->mnemonic);
+			note_feature(d, WE_FEATURE_MULTI_MEMORY);
 		break;
 	case WE_IMM_MEMORY:
 		if (in->of.idx > 0)
-			note_feature(d, WE_FEATURE_MULTI_MEMORY, in->at, info->mnemonic);
+			note_feature(d, WE_FEATURE_MULTI_MEMORY);
 		break;
 	case WE_IMM_DATA:
 	case WE_IMM_DATA_MEM:
@@ -646,8 +634,7 @@ static int decode_tables(struct decoder *d, struct we_reader *r)
 		uint8_t reserved;
 
 		if (!we_reader_at_end(r) && *r->at == HAS_INIT) {
-			note_feature(
-				d, WE_FEATURE_FUNC_REFS, we_reader_pos(r), "table initializer");
+			note_feature(d, WE_FEATURE_FUNC_REFS);
 			table->has_init = true;
 			r->at++;
 			rc = we_reader_u8(r, &reserved);
@@ -686,7 +673,7 @@ static int decode_tags(struct decoder *d, struct we_reader *r)
 
 	if (rc < 0)
 		return rc;
-	note_feature(d, WE_FEATURE_EXCEPTIONS, we_reader_pos(r), "tag section");
+	note_feature(d, WE_FEATURE_EXCEPTIONS);
 	is->tags = grow_space(d, is->tags, is->n_tags, n, sizeof(*is->tags));
 	if (is->tags == NULL)
 		return no_memory(d, r);
@@ -794,7 +781,7 @@ static int read_elem(struct decoder *d, struct we_reader *r, struct we_elem_def 
 	if (flags > (NOT_ACTIVE | EXPLICIT | EXPRS))
 		return we_reader_fail_at(r, at, "malformed elements segment kind %u", flags);
 	if (flags != 0)
-		note_feature(d, WE_FEATURE_BULK_MEMORY, elem->at, "element segment");
+		note_feature(d, WE_FEATURE_BULK_MEMORY);
 	elem->type = WE_T_FUNCREF;
 	if (flags & NOT_ACTIVE) {
 		elem->mode = flags & EXPLICIT ? WE_ELEM_DECLARATIVE : WE_ELEM_PASSIVE;
@@ -842,7 +829,7 @@ static int decode_elems(struct decoder *d, struct we_reader *r)
 
 static int decode_data_count(struct decoder *d, struct we_reader *r)
 {
-	note_feature(d, WE_FEATURE_BULK_MEMORY, we_reader_pos(r), "data count");
+	note_feature(d, WE_FEATURE_BULK_MEMORY);
 	d->module->has_data_count = true;
 	return we_reader_u32(r, &d->module->data_count);
 }
@@ -942,7 +929,7 @@ static int read_data(struct decoder *d, struct we_reader *r, struct we_data_def 
 		return we_reader_fail_at(r, at, "malformed data segment kind %u", flags);
 	data->mode = flags == PASSIVE ? WE_DATA_PASSIVE : WE_DATA_ACTIVE;
 	if (flags == PASSIVE)
-		note_feature(d, WE_FEATURE_BULK_MEMORY, data->at, "passive data segment");
+		note_feature(d, WE_FEATURE_BULK_MEMORY);
 	if (flags == EXPLICIT)
 		rc = we_reader_u32(r, &data->mem);
 	if (rc == 0 && flags != PASSIVE)
@@ -1124,15 +1111,13 @@ static int check_whole(struct decoder *d, const struct we_reader *r)
 	return 0;
 }
 
-int we_module_decode(struct we_module *module, struct we_error *ret_refusal, struct we_error *err)
+int we_module_decode(struct we_module *module, struct we_error *err)
 {
-	struct decoder d = {
-		.module = module, .is = &module->is, .refusal = ret_refusal, .err = err};
+	struct decoder d = {.module = module, .is = &module->is, .err = err};
 	struct we_reader r;
 	int rc;
 
 	we_reader_init(&r, module->bytes, module->file_offset, err);
-	ret_refusal->rc = 0;
 	module->features = UINT64_C(1) << WE_FEATURE_MVP;
 	rc = decode_header(&r);
 	if (rc == 0)
@@ -1140,9 +1125,9 @@ int we_module_decode(struct we_module *module, struct we_error *ret_refusal, str
 	if (rc == 0)
 		rc = check_whole(&d, &r);
 	if (rc == 0 && module->is.n_tables > 1)
-		note_feature(&d, WE_FEATURE_REF_TYPES, 0, "tables");
+		note_feature(&d, WE_FEATURE_REF_TYPES);
 	if (rc == 0 && module->is.n_mems > 1)
-		note_feature(&d, WE_FEATURE_MULTI_MEMORY, 0, "memories");
+		note_feature(&d, WE_FEATURE_MULTI_MEMORY);
 	if (rc == 0 && d.customs.len > 0) {
 		module->customs = alloc_array(&d, d.customs.len, sizeof(*module->customs));
 		if (module->customs == NULL)

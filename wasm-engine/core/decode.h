@@ -9,12 +9,9 @@
 #include "module.h"
 
 // Fill in the module from module->bytes; engine, file_offset and bytes are set before.
-// Where the module uses a feature that is not built, *ret_refusal says so (rc 0: it uses none): the
-// validator's first answer, so that a module that is also malformed is called malformed.
 // err: not NULL.
 // Returns: 0; MALFORMED; INVALID beyond an implementation limit; NOMEM.
-WE_MUST_USE int we_module_decode(
-	struct we_module *module, struct we_error *ret_refusal, struct we_error *err);
+WE_MUST_USE int we_module_decode(struct we_module *module, struct we_error *err);
 
 // Take the names of the module and its functions from the name section, if there is a good one.
 void we_module_decode_names(struct we_module *module);

@@ -18,6 +18,7 @@ int we_global_new(struct we_store *store, const struct we_globaltype *type, cons
 	global->cell[0] = cell[0];
 	global->cell[1] = cell[1];
 	global->type = *type;
+	global->trace = we_valtype_trace(store->engine, type->val);
 	global->store = store;
 	global->next = store->globals;
 	store->globals = global;

@@ -22,13 +22,44 @@ typedef uint32_t we_ref;
 #define WE_HEAP_FIRST          16u // offset of the first object: 0 is null
 
 // Types of objects that are no defined type; ids of those are below WE_LIMIT_ENGINE_TYPES.
-#define WE_OBJECT_EXN UINT32_MAX       // u64 struct we_tag *, then its arguments as in slots
+#define WE_OBJECT_EXN UINT32_MAX       // struct we_tag *, then its arguments as in slots
 #define WE_OBJECT_BOX (UINT32_MAX - 1) // u64: a host's value as an any reference
 
 // What every object begins with.
 struct we_object {
 	uint32_t type; // id of a defined type, or WE_OBJECT_*
 	uint32_t len;  // ARRAY: elements; EXN: slots of arguments; else 0
+};
+
+#define WE_BOX_BYTES 16u
+// Of an exception, from its start.
+#define WE_EXN_TAG  8u
+#define WE_EXN_ARGS 16u
+
+// What an array of len elements takes, whatever len: as much as 64 GiB.
+static inline uint64_t we_array_bytes(const struct we_deftype *def, uint32_t len)
+{
+	return (def->fields[0].offset + ((uint64_t)len << def->fields[0].storage) + 7) &
+	       ~UINT64_C(7);
+}
+
+// What an exception with len slots of arguments takes.
+static inline uint64_t we_exn_bytes(uint32_t len)
+{
+	return WE_EXN_ARGS + 8 * (uint64_t)len;
+}
+
+// An exception. Its arguments lie as in slots: 8 bytes each, v128 two of them.
+struct we_exn {
+	struct we_object object;
+	const struct we_tag *tag;
+	uint64_t args[]; // [object.len]
+};
+
+// A host's value that is no object, as an any reference.
+struct we_box {
+	struct we_object object;
+	uint64_t host;
 };
 
 struct we_store;
@@ -42,14 +73,14 @@ struct we_heap {
 	uint64_t end;          // bytes: allocation up to here needs no thought
 	uint64_t limit_bytes;  // of everything, side tables included
 	uint64_t mapped_bytes; // of the reservation
-	uint64_t n_allocated;  // bytes since the heap was made, up to the last collection
+	uint64_t n_allocated;  // bytes since the heap was made, less top, modulo 2^64
 	uint64_t n_collections;
 	uint64_t total_ns;   // of all collections
 	uint64_t longest_ns; // of one
 	bool is_stress;      // collect at every allocation, poison what is freed
 	// Of the entry that runs; see struct we_store_limits.
 	uint64_t entry;                 // its number
-	uint64_t entry_floor;           // n_allocated + top when it began
+	uint64_t entry_floor;           // we_heap_allocated_bytes when it began
 	uint64_t entry_ns;              // of its collections
 	uint64_t max_entry_bytes;       // UINT64_MAX: no budget
 	uint64_t max_entry_ns;          // UINT64_MAX: no budget
@@ -70,14 +101,22 @@ static inline bool we_ref_is_i31(we_ref ref)
 // values are below it.
 #define WE_EXTERN_INTERNAL (UINT64_C(1) << 63)
 
-// Make the heap of a store, at most limits->heap_bytes in all. Returns: 0; NOMEM.
+// Bytes allocated since the heap was made.
+static inline uint64_t we_heap_allocated_bytes(const struct we_heap *heap)
+{
+	return heap->n_allocated + heap->top;
+}
+
+// Make the heap of a store, at most limits->heap_bytes in all, between WE_HEAP_MIN_BYTES and WE_HEAP_MAX_BYTES.
+// Nothing is mapped after this. Returns: 0; NOMEM.
 WE_MUST_USE int we_heap_create(const struct we_store_limits *limits, bool is_stress,
 	struct we_heap **ret_heap, struct we_error *err);
 void we_heap_destroy(struct we_heap *heap); // NULL is fine
 
 // Room for an object of n bytes, a multiple of 8 and at least 16 unless it is a structure without fields; may collect. The caller
 // writes the header and every field before anything else can be allocated.
-// Returns: WE_TRAP_NONE; WE_TRAP_HEAP_EXHAUSTED beyond the limit or the entry's budget; WE_TRAP_DEADLINE.
+// Returns: WE_TRAP_NONE; WE_TRAP_HEAP_EXHAUSTED beyond the entry's budget, or when a collection leaves less than 1/64
+// of the limit free (more work would be collecting than computing); WE_TRAP_DEADLINE.
 enum we_trap we_heap_alloc_slow(struct we_store *store, uint64_t n, we_ref *ret_ref);
 
 static inline enum we_trap we_heap_alloc(
@@ -90,7 +129,12 @@ static inline enum we_trap we_heap_alloc(
 	return WE_TRAP_NONE;
 }
 
-// Collect now, outside every budget.
+// A call from the host begins: its budget is whole. Needed when there is a budget, before the guest runs; entry is
+// that of the store, or 0: no entry, no budget.
+void we_heap_enter(struct we_heap *heap, uint64_t entry);
+
+// Collect now, outside every budget, and give back to the system what is free. No heap: nothing to do. Makes system
+// calls: not for the data path.
 void we_heap_collect(struct we_store *store);
 
 // ---- roots --------------------------------------------------------------------------------------

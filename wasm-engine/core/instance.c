@@ -9,7 +9,11 @@
 #include <stdlib.h>
 
 #include "const_expr.h"
+#include "feature.h"
 #include "validate.h"
+
+// Modules that use these may make objects.
+#define NEEDS_HEAP (UINT64_C(1) << WE_FEATURE_GC | UINT64_C(1) << WE_FEATURE_EXCEPTIONS)
 
 static const struct we_store *extern_store(const struct we_extern *ext)
 {
@@ -207,6 +211,31 @@ static int make_globals(struct we_instance *inst, struct we_vec *stack, struct w
 	return rc;
 }
 
+static int make_table(
+	struct we_instance *inst, we_tableidx i, struct we_vec *stack, struct we_error *err)
+{
+	const struct we_table_def *table = &inst->module->is.tables[i];
+	struct we_cell cell = {{0, 0}, WE_TRACE_NONE};
+	int rc = 0;
+
+	if (table->has_init)
+		rc = we_const_eval(inst, &table->init, stack, &cell, err);
+	if (rc == 0)
+		rc = we_table_new(inst->store, &table->type, (void *)(uintptr_t)cell.slot[0],
+			&inst->tables[i], err);
+	return rc;
+}
+
+static int make_tags(struct we_instance *inst, struct we_error *err)
+{
+	const struct we_module_spaces *is = &inst->module->is;
+	int rc = 0;
+
+	for (we_tagidx i = is->n_imported_tags; rc == 0 && i < is->n_tags; i++)
+		rc = we_tag_create(inst->store, is->tags[i].type, &inst->tags[i], err);
+	return rc;
+}
+
 static int make_elem(struct we_instance *inst, const struct we_elem_def *elem,
 	struct we_elem_inst *ret, struct we_vec *stack, struct we_error *err)
 {
@@ -217,6 +246,7 @@ static int make_elem(struct we_instance *inst, const struct we_elem_def *elem,
 	ret->refs = we_arena_array(&inst->arena, elem->n, sizeof(*ret->refs));
 	if (ret->refs == NULL)
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for an element segment");
+	ret->n = elem->n; // null so far, and among the roots
 	for (uint32_t i = 0; rc == 0 && i < elem->n; i++) {
 		struct we_cell cell;
 
@@ -228,7 +258,6 @@ static int make_elem(struct we_instance *inst, const struct we_elem_def *elem,
 		if (rc == 0)
 			ret->refs[i] = (void *)(uintptr_t)cell.slot[0];
 	}
-	ret->n = elem->n;
 	return rc;
 }
 
@@ -239,12 +268,12 @@ static int make_all(struct we_instance *inst, struct we_vec *stack, struct we_er
 	int rc = 0;
 
 	make_funcs(inst);
+	rc = make_tags(inst, err);
 	for (we_memidx i = is->n_imported_mems; rc == 0 && i < is->n_mems; i++)
 		rc = we_memory_new(store, &is->mems[i].type, &inst->mems[i], err);
+	rc = rc == 0 ? make_globals(inst, stack, err) : rc;
 	for (we_tableidx i = is->n_imported_tables; rc == 0 && i < is->n_tables; i++)
-		rc = we_table_new(store, &is->tables[i].type, &inst->tables[i], err);
-	if (rc == 0)
-		rc = make_globals(inst, stack, err);
+		rc = make_table(inst, i, stack, err);
 	for (we_elemidx i = 0; rc == 0 && i < is->n_elems; i++)
 		rc = make_elem(inst, &is->elems[i], &inst->elems[i], stack, err);
 	for (we_dataidx i = 0; rc == 0 && i < is->n_datas; i++) {
@@ -322,6 +351,7 @@ int we_instance_create(struct we_store *store, struct we_module *module,
 	const struct we_memory *memories = store->memories; // to come back to
 	const struct we_table *tables = store->tables;
 	const struct we_global *globals = store->globals;
+	const struct we_tag *tags = store->tags;
 	struct we_vec stack = {0};
 	struct we_instance *inst = NULL;
 	int rc = check_imports(store, module, imports, n_imports, err);
@@ -329,6 +359,8 @@ int we_instance_create(struct we_store *store, struct we_module *module,
 	if (rc == 0 && store->n_instances >= store->limits.instances)
 		rc = we_error_set(err, WE_E_EXHAUSTED, 0, "more than %u instances in a store",
 			store->limits.instances);
+	if (rc == 0 && (module->features & NEEDS_HEAP) != 0)
+		rc = we_store_make_heap(store, err);
 	if (rc == 0)
 		rc = alloc_instance(store, module, &inst, err);
 	if (rc < 0)
@@ -342,6 +374,8 @@ int we_instance_create(struct we_store *store, struct we_module *module,
 			we_table_delete_newest(store);
 		while (store->globals != globals)
 			we_global_delete_newest(store);
+		while (store->tags != tags)
+			we_tag_delete_newest(store);
 		we_instance_delete_newest(store);
 	} else {
 		rc = run_all(inst, &stack, err);

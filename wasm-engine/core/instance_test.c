@@ -248,7 +248,7 @@ static void imported_memory_and_global_are_shared(void **state)
 	uint8_t *span;
 
 	(void)state;
-	assert_int_equal(we_memory_create(store, 1, 1, &imports[0].of.memory, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, 1, &imports[0].of.memory, &err), 0);
 	assert_int_equal(
 		we_global_create(store, WE_I32, false, five, &imports[1].of.global, &err), 0);
 	assert_int_equal(instantiate(user_module, sizeof(user_module), imports, 2, &inst), 0);
@@ -266,7 +266,8 @@ static void failed_segment_keeps_what_came_before(void **state)
 	void *ref = NULL;
 
 	(void)state;
-	assert_int_equal(we_table_create(store, WE_FUNCREF, 4, 4, &table.of.table, &err), 0);
+	assert_int_equal(
+		we_table_create(store, WE_FUNCREF, WE_I32, 4, 4, &table.of.table, &err), 0);
 	assert_int_equal(
 		instantiate(bad_elem_module, sizeof(bad_elem_module), &table, 1, &inst), WE_E_TRAP);
 	assert_int_equal(err.trap, WE_TRAP_TABLE_OUT_OF_BOUNDS);

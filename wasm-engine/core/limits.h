@@ -34,13 +34,14 @@
 #define WE_LIMIT_ENGINE_TYPES                                                                      \
 	(1u << 24) // distinct types of all modules of an engine, WE_T_INDEX_MASK
 
-#define WE_PAGE_BYTES         65536u
-#define WE_MEMORY32_MAX_PAGES 65536u        // the type's own bound
-#define WE_MEMORY64_MAX_PAGES (1ull << 48)  // the type's own bound
-#define WE_TABLE32_MAX        0xffffffffull // elements, the type's own bound
+#define WE_PAGE_BYTES          65536u
+#define WE_MEMORY32_MAX_PAGES  65536u        // the type's own bound
+#define WE_MEMORY64_MAX_PAGES  (1ull << 48)  // the type's own bound
+#define WE_MEMORY64_HOST_PAGES (1ull << 30)  // 64 TiB: what a host's address space may give
+#define WE_TABLE32_MAX         0xffffffffull // elements, the type's own bound
 
 // Defaults of struct we_store_limits.
-#define WE_DEFAULT_MEMORY_PAGES       65536u
+#define WE_DEFAULT_MEMORY_PAGES (4u * 65536u) // what a 32-bit memory cannot use is for 64-bit ones
 #define WE_DEFAULT_TOTAL_MEMORY_PAGES (4u * 65536u)
 #define WE_DEFAULT_TABLE_ELEMENTS     10000000u
 #define WE_DEFAULT_INSTANCES          10000u

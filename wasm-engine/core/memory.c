@@ -26,14 +26,15 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-// Map the memory's reservation and guards: the full reach, or else a smaller one on the way from
-// max_bytes down to min_bytes. Returns: 0, or 1 when the machine refuses.
+// Map the memory's reservation and guards: with 32-bit addresses the full reach, or else a smaller one
+// on the way from max_bytes down to min_bytes. Returns: 0, or 1 when the machine refuses.
 static int reserve(struct we_memory *memory, uint64_t max_bytes, uint64_t min_bytes)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	uint64_t mapped = GUARD_BYTES + REACH_BYTES;
 	uint64_t reserved = MEMORY32_BYTES;
-	void *map = mmap(NULL, mapped, PROT_NONE, flags, -1, 0);
+	void *map = memory->type.limits.is_64 ? MAP_FAILED
+					      : mmap(NULL, mapped, PROT_NONE, flags, -1, 0);
 
 	for (uint64_t bytes = max_bytes; map == MAP_FAILED;) {
 		mapped = GUARD_BYTES + bytes + GUARD_BYTES;
@@ -69,8 +70,8 @@ int we_memory_new(struct we_store *store, const struct we_memtype *type,
 {
 	const struct we_store_limits *limits = &store->limits;
 	const uint64_t min = type->limits.min;
-	const uint64_t max =
-		min_u64(min_u64(type->limits.max, WE_MEMORY32_MAX_PAGES), limits->memory_pages);
+	const uint64_t bound = type->limits.is_64 ? WE_MEMORY64_HOST_PAGES : WE_MEMORY32_MAX_PAGES;
+	const uint64_t max = min_u64(min_u64(type->limits.max, bound), limits->memory_pages);
 	const uint64_t ahead = min_u64(limits->memory_pages_precommit, max);
 	struct we_memory *memory;
 
@@ -118,11 +119,13 @@ void we_memory_delete_newest(struct we_store *store)
 	free(memory);
 }
 
-int we_memory_create(struct we_store *store, uint64_t min_pages, uint64_t max_pages,
-	struct we_memory **ret_memory, struct we_error *err)
+int we_memory_create(struct we_store *store, enum we_kind address, uint64_t min_pages,
+	uint64_t max_pages, struct we_memory **ret_memory, struct we_error *err)
 {
-	const struct we_memtype type = {
-		.limits = {.min = min_pages, .max = max_pages, .has_max = max_pages != UINT64_MAX}};
+	const struct we_memtype type = {.limits = {.min = min_pages,
+						.max = max_pages,
+						.has_max = max_pages != UINT64_MAX,
+						.is_64 = address == WE_I64}};
 
 	return we_memory_new(store, &type, ret_memory, err);
 }

@@ -65,7 +65,7 @@ static void memory_grows_to_its_maximum_and_no_further(void **state)
 
 	(void)state;
 	make_store(NULL);
-	assert_int_equal(we_memory_create(store, 1, 3, &memory, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, 3, &memory, &err), 0);
 	assert_int_equal(we_memory_size(memory), PAGE);
 	assert_int_equal(we_memory_grow(memory, 3, &old), 1);
 	assert_int_equal(we_memory_grow(memory, UINT64_MAX, &old), 1);
@@ -87,7 +87,7 @@ static void memory_span_is_checked_without_wrapping(void **state)
 
 	(void)state;
 	make_store(NULL);
-	assert_int_equal(we_memory_create(store, 1, UINT64_MAX, &memory, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, UINT64_MAX, &memory, &err), 0);
 	assert_int_equal(we_memory_span(memory, 0, PAGE, &span), 0);
 	assert_int_equal(we_memory_span(memory, PAGE, 0, &span), 0);
 	assert_int_equal(we_memory_span(memory, PAGE + 1, 0, &span), 1);
@@ -108,16 +108,17 @@ static void limits_of_the_store_hold(void **state)
 
 	(void)state;
 	make_store(&limits);
-	assert_int_equal(we_memory_create(store, 5, 9, &first, &err), WE_E_EXHAUSTED);
-	assert_int_equal(we_memory_create(store, 4, 9, &first, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 5, 9, &first, &err), WE_E_EXHAUSTED);
+	assert_int_equal(we_memory_create(store, WE_I32, 4, 9, &first, &err), 0);
 	assert_int_equal(we_memory_grow(first, 1, &old), 1);
-	assert_int_equal(we_memory_create(store, 3, 9, &second, &err), WE_E_EXHAUSTED);
-	assert_int_equal(we_memory_create(store, 1, 9, &second, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 3, 9, &second, &err), WE_E_EXHAUSTED);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, 9, &second, &err), 0);
 	assert_int_equal(we_memory_grow(second, 2, &old), 1);
 	assert_int_equal(we_memory_grow(second, 1, &old), 0);
+	assert_int_equal(we_table_create(store, WE_FUNCREF, WE_I32, 11, UINT64_MAX, &table, &err),
+		WE_E_EXHAUSTED);
 	assert_int_equal(
-		we_table_create(store, WE_FUNCREF, 11, UINT64_MAX, &table, &err), WE_E_EXHAUSTED);
-	assert_int_equal(we_table_create(store, WE_FUNCREF, 9, UINT64_MAX, &table, &err), 0);
+		we_table_create(store, WE_FUNCREF, WE_I32, 9, UINT64_MAX, &table, &err), 0);
 	assert_int_equal(we_table_grow(table, 2, NULL), UINT64_MAX);
 	assert_int_equal(we_table_grow(table, UINT64_MAX, NULL), UINT64_MAX);
 	assert_int_equal(we_table_grow(table, 1, NULL), 9);
@@ -132,7 +133,7 @@ static void growth_inside_the_precommitted_pages_is_no_system_call(void **state)
 
 	(void)state;
 	make_store(&limits);
-	assert_int_equal(we_memory_create(store, 1, 100, &memory, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, 100, &memory, &err), 0);
 	n_mprotects = 0;
 	for (int i = 0; i < 7; i++)
 		assert_int_equal(we_memory_grow(memory, 1, &old), 0);
@@ -151,14 +152,15 @@ static void memory_lives_with_little_address_space(void **state)
 	(void)state;
 	make_store(NULL);
 	mmap_limit = 64u * PAGE;
-	assert_int_equal(we_memory_create(store, 2, UINT64_MAX, &memory, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 2, UINT64_MAX, &memory, &err), 0);
 	assert_int_equal(we_memory_grow(memory, 4, &old), 0);
 	assert_int_equal(we_memory_span(memory, 0, 6 * PAGE, &span), 0);
 	memset(span, 1, 6 * PAGE);
 	assert_int_equal(we_memory_grow(memory, 64, &old), 1);
-	assert_int_equal(we_memory_create(store, 65, UINT64_MAX, &memory, &err), WE_E_NOMEM);
+	assert_int_equal(
+		we_memory_create(store, WE_I32, 65, UINT64_MAX, &memory, &err), WE_E_NOMEM);
 	mmap_limit = 0;
-	assert_int_equal(we_memory_create(store, 0, 0, &memory, &err), WE_E_NOMEM);
+	assert_int_equal(we_memory_create(store, WE_I32, 0, 0, &memory, &err), WE_E_NOMEM);
 	assert_int_equal(we_store_memory_bytes(store), 6 * PAGE);
 	we_store_destroy(store);
 }
@@ -171,7 +173,7 @@ static void memory_copy_goes_the_right_way_over_chunks(void **state)
 
 	(void)state;
 	make_store(NULL);
-	assert_int_equal(we_memory_create(store, 8, 8, &memory, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 8, 8, &memory, &err), 0);
 	assert_int_equal(we_memory_span(memory, 0, 8 * PAGE, &span), 0);
 	for (int pass = 0; pass < 2; pass++) {
 		const uint64_t d = pass == 0 ? 1000 : 0;
@@ -204,7 +206,8 @@ static void table_copy_goes_the_right_way_over_chunks(void **state)
 
 	(void)state;
 	make_store(NULL);
-	assert_int_equal(we_table_create(store, WE_EXTERNREF, N + 8, N + 8, &table, &err), 0);
+	assert_int_equal(
+		we_table_create(store, WE_EXTERNREF, WE_I32, N + 8, N + 8, &table, &err), 0);
 	for (uintptr_t i = 0; i < N; i++)
 		assert_int_equal(we_table_set(table, i, (void *)(i + 1)), 0);
 	assert_int_equal(we_table_copy(table, table, 8, 0, N), WE_TRAP_NONE);

@@ -123,7 +123,6 @@ int we_module_create(struct we_engine *engine, struct we_bytes bytes, uint64_t f
 	struct we_module **ret_module, struct we_error *err)
 {
 	struct we_error local; // decoding needs a place for its messages
-	struct we_error refusal;
 	struct we_module *module;
 	uint8_t *copy;
 	int rc;
@@ -148,11 +147,7 @@ int we_module_create(struct we_engine *engine, struct we_bytes bytes, uint64_t f
 	module->bytes = (struct we_bytes){copy, bytes.len};
 	module->file_offset = file_offset;
 
-	rc = we_module_decode(module, &refusal, err);
-	if (rc == 0 && refusal.rc < 0) {
-		*err = refusal;
-		rc = refusal.rc;
-	}
+	rc = we_module_decode(module, err);
 	if (rc == 0) {
 		we_module_decode_names(module);
 		rc = we_module_validate(module, err);

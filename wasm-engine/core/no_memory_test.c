@@ -207,14 +207,14 @@ static int make_memory(void)
 {
 	struct we_memory *memory;
 
-	return we_memory_create(store, 1, 2, &memory, &err);
+	return we_memory_create(store, WE_I32, 1, 2, &memory, &err);
 }
 
 static int make_table(void)
 {
 	struct we_table *table;
 
-	return we_table_create(store, WE_EXTERNREF, 3, 9, &table, &err);
+	return we_table_create(store, WE_EXTERNREF, WE_I32, 3, 9, &table, &err);
 }
 
 static int make_global(void)

@@ -71,21 +71,13 @@ uint32_t we_op_width(enum we_op op)
 	return (we_op_info[op].flags / WE_OP_FLAG_W1) & 31u;
 }
 
-static const struct {
-	const char *text;
-	bool is_built;
-} features[WE_FEATURE_N] = {
-#define WE_FEATURE(NAME, text) [WE_FEATURE_##NAME] = {text, WE_BUILT_##NAME},
+static const char *const features[WE_FEATURE_N] = {
+#define WE_FEATURE(NAME, text) [WE_FEATURE_##NAME] = (text),
 #include "feature.def"
 #undef WE_FEATURE
 };
 
-bool we_feature_is_built(enum we_feature feature)
-{
-	return features[feature].is_built;
-}
-
 const char *we_feature_name(uint32_t bit)
 {
-	return bit < WE_FEATURE_N ? features[bit].text : NULL;
+	return bit < WE_FEATURE_N ? features[bit] : NULL;
 }

@@ -132,8 +132,9 @@ static bool make_fields(const struct interning *in, const struct we_subtype *fro
 {
 	struct we_field *fields =
 		we_arena_array(&in->engine->arena, from->n_fields, sizeof(*fields));
+	uint32_t *refs = we_arena_array(&in->engine->arena, from->n_fields, sizeof(*refs));
 
-	if (fields == NULL)
+	if (fields == NULL || refs == NULL)
 		return false;
 	for (uint32_t i = 0; i < from->n_fields; i++) {
 		fields[i].type = canonical(in, from->fields[i].type, first_id);
@@ -141,6 +142,7 @@ static bool make_fields(const struct interning *in, const struct we_subtype *fro
 	}
 	def->fields = fields;
 	def->n_fields = from->n_fields;
+	def->refs = refs;
 	return true;
 }
 
@@ -188,6 +190,17 @@ static enum we_storage storage_of(we_valtype type, enum we_trace trace)
 	}
 }
 
+// Add the fields of one kind to those that a collection looks at.
+static void list_refs(struct we_deftype *def, enum we_trace trace)
+{
+	uint32_t *refs = (uint32_t *)(uintptr_t)def->refs;
+
+	for (uint32_t i = 0; i < def->n_fields; i++) {
+		if (def->fields[i].trace == trace)
+			refs[def->n_refs++] = def->fields[i].offset;
+	}
+}
+
 // Fields lie in their order, each aligned to its size but at most 8 bytes, so that a subtype begins as its supertype
 // does.
 static void lay_out(struct we_deftype *def)
@@ -205,9 +218,12 @@ static void lay_out(struct we_deftype *def)
 		fields[i].offset = at;
 		fields[i].storage = (uint8_t)storage;
 		fields[i].trace = (uint8_t)trace;
-		def->has_refs = def->has_refs || trace != WE_TRACE_NONE;
 		at += size;
 	}
+	list_refs(def, WE_TRACE_ANY);
+	def->n_any_refs = def->n_refs;
+	list_refs(def, WE_TRACE_EXTERN);
+	def->has_refs = def->n_refs > 0;
 	def->size_bytes = (at + 7u) & ~7u;
 }
 

@@ -115,6 +115,27 @@ struct we_calls {
 	const struct we_calls *outer; // the same of the call around it
 };
 
+// A reference that the host holds.
+struct we_ref_root {
+	uint64_t cell;
+	enum we_trace trace;
+	struct we_store *store;
+	struct we_ref_root *next; // of the store
+	struct we_ref_root **at;  // the pointer that points here
+};
+
+// A value as in slots, of a constant expression under way.
+struct we_cell {
+	uint64_t slot[2];
+	enum we_trace trace;
+};
+
+struct we_const_stack {
+	struct we_cell *cells; // [n]
+	size_t n;
+	struct we_const_stack *outer;
+};
+
 struct we_trap_frame {
 	const struct we_module *module;
 	we_funcidx func;
@@ -133,6 +154,7 @@ struct we_store {
 	struct we_engine *engine;
 	struct we_heap *heap;          // NULL until a module needs it
 	struct we_store_limits limits; // defaults filled in
+	bool has_heap_budget;          // limits.heap_entry_bytes or _us
 	uint64_t total_pages;          // of all memories, 64 KiB each
 	uint32_t n_instances;
 	struct we_instance *instances;
@@ -141,7 +163,12 @@ struct we_store {
 	struct we_table *tables;
 	struct we_global *globals;
 	struct we_tag *tags;
-	uint32_t n_frames; // of the last trap
+	struct we_ref_root *roots;
+	struct we_const_stack *const_stack;
+	const struct we_functype *throw_type; // of the host's exception being made, or NULL
+	uint64_t *throw_args;                 // as in slots
+	uint64_t exception;                   // under way, a we_ref; 0: none
+	uint32_t n_frames;                    // of the last trap
 	struct we_trap_frame frames[WE_BACKTRACE_FRAMES];
 };
 
@@ -153,18 +180,29 @@ static inline bool we_store_is_interrupted(const struct we_store *store)
 		0);
 }
 
+// Does the failure rc of a call mean that the exception in store->exception is under way?
+static inline bool we_store_has_thrown(const struct we_store *store, int rc)
+{
+	return rc == WE_E_TRAP && store->exception != 0 && store->calls.err != NULL &&
+	       store->calls.err->trap == WE_TRAP_UNCAUGHT_EXCEPTION;
+}
+
 // ---- making things: each goes to the head of a list of the store ---------------------------------
 
 WE_MUST_USE int we_memory_new(struct we_store *store, const struct we_memtype *type,
 	struct we_memory **ret_memory, struct we_error *err);
-WE_MUST_USE int we_table_new(struct we_store *store, const struct we_tabletype *type,
+// init: every element at first; in a root.
+WE_MUST_USE int we_table_new(struct we_store *store, const struct we_tabletype *type, void *init,
 	struct we_table **ret_table, struct we_error *err);
+// The store has a heap from here on. Returns: 0; NOMEM.
+WE_MUST_USE int we_store_make_heap(struct we_store *store, struct we_error *err);
 WE_MUST_USE int we_global_new(struct we_store *store, const struct we_globaltype *type,
 	const uint64_t cell[2], struct we_global **ret_global, struct we_error *err);
 // Take the newest one back; it is not in use.
 void we_memory_delete_newest(struct we_store *store);
 void we_table_delete_newest(struct we_store *store);
 void we_global_delete_newest(struct we_store *store);
+void we_tag_delete_newest(struct we_store *store);
 
 // Note a frame of the trap that now unwinds, innermost first; more than WE_BACKTRACE_FRAMES are
 // dropped.

@@ -29,6 +29,9 @@ static void fill_limits(struct we_store_limits *ret, const struct we_store_limit
 	ret->instances = (uint32_t)or_default(from->instances, WE_DEFAULT_INSTANCES);
 	ret->stack_bytes = (uint32_t)or_default(from->stack_bytes, WE_DEFAULT_STACK_BYTES);
 	ret->call_depth = (uint32_t)or_default(from->call_depth, WE_DEFAULT_CALL_DEPTH);
+	ret->heap_bytes = or_default(from->heap_bytes, WE_DEFAULT_HEAP_BYTES);
+	ret->heap_entry_bytes = from->heap_entry_bytes;
+	ret->heap_entry_us = from->heap_entry_us;
 }
 
 int we_store_create(struct we_engine *engine, const struct we_store_limits *limits,
@@ -41,6 +44,8 @@ int we_store_create(struct we_engine *engine, const struct we_store_limits *limi
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a store");
 	*store = (struct we_store){.interrupt = UINT64_MAX, .tier = engine->tier, .engine = engine};
 	fill_limits(&store->limits, limits);
+	store->has_heap_budget =
+		store->limits.heap_entry_bytes > 0 || store->limits.heap_entry_us > 0;
 	n_slots = store->limits.stack_bytes / sizeof(uint64_t);
 	store->calls.stack = malloc((n_slots + 1) * sizeof(uint64_t));
 	if (store->calls.stack == NULL) {
@@ -67,6 +72,11 @@ void we_store_destroy(struct we_store *store)
 		we_table_delete_newest(store);
 	while (store->globals != NULL)
 		we_global_delete_newest(store);
+	while (store->tags != NULL)
+		we_tag_delete_newest(store);
+	while (store->roots != NULL)
+		we_ref_drop(store->roots);
+	we_heap_destroy(store->heap);
 	while (store->host_funcs != NULL) {
 		struct we_func *next = store->host_funcs->next;
 
@@ -75,6 +85,13 @@ void we_store_destroy(struct we_store *store)
 	}
 	free(store->calls.stack);
 	free(store);
+}
+
+int we_store_make_heap(struct we_store *store, struct we_error *err)
+{
+	if (store->heap != NULL)
+		return 0;
+	return we_heap_create(&store->limits, store->engine->config.gc_stress, &store->heap, err);
 }
 
 struct we_engine *we_store_engine(const struct we_store *store)
@@ -118,4 +135,24 @@ void we_store_interrupt(struct we_store *store, uint64_t entry)
 {
 	if (entry != 0)
 		atomic_store_explicit(&store->interrupt, entry, memory_order_relaxed);
+}
+
+void we_store_collect(struct we_store *store)
+{
+	we_heap_collect(store);
+}
+
+void we_store_heap_stats(const struct we_store *store, struct we_heap_stats *ret)
+{
+	const struct we_heap *heap = store->heap;
+
+	*ret = (struct we_heap_stats){0};
+	if (heap == NULL)
+		return;
+	ret->used_bytes = heap->top;
+	ret->limit_bytes = heap->limit_bytes;
+	ret->allocated_bytes = we_heap_allocated_bytes(heap);
+	ret->n_collections = heap->n_collections;
+	ret->total_ns = heap->total_ns;
+	ret->longest_ns = heap->longest_ns;
 }

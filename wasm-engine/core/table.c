@@ -8,7 +8,7 @@
 
 #include "runtime.h"
 
-int we_table_new(struct we_store *store, const struct we_tabletype *type,
+int we_table_new(struct we_store *store, const struct we_tabletype *type, void *init,
 	struct we_table **ret_table, struct we_error *err)
 {
 	const uint64_t limit = store->limits.table_elements;
@@ -28,10 +28,13 @@ int we_table_new(struct we_store *store, const struct we_tabletype *type,
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a table of %llu elements",
 			(unsigned long long)min);
 	}
+	for (uint64_t i = 0; init != NULL && i < min; i++)
+		table->elems[i] = init;
 	table->size = min;
 	table->cap = min > 0 ? min : 1;
 	table->max = type->limits.max < limit ? type->limits.max : limit;
 	table->type = *type;
+	table->trace = we_valtype_trace(store->engine, type->elem);
 	table->store = store;
 	table->next = store->tables;
 	store->tables = table;
@@ -48,13 +51,16 @@ void we_table_delete_newest(struct we_store *store)
 	free(table);
 }
 
-int we_table_create(struct we_store *store, enum we_kind elem, uint64_t min, uint64_t max,
-	struct we_table **ret_table, struct we_error *err)
+int we_table_create(struct we_store *store, enum we_kind elem, enum we_kind address, uint64_t min,
+	uint64_t max, struct we_table **ret_table, struct we_error *err)
 {
 	const struct we_tabletype type = {.elem = we_kind_valtype(elem),
-		.limits = {.min = min, .max = max, .has_max = max != UINT64_MAX}};
+		.limits = {.min = min,
+			.max = max,
+			.has_max = max != UINT64_MAX,
+			.is_64 = address == WE_I64}};
 
-	return we_table_new(store, &type, ret_table, err);
+	return we_table_new(store, &type, NULL, ret_table, err);
 }
 
 uint64_t we_table_size(const struct we_table *table)

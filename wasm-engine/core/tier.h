@@ -30,6 +30,9 @@ struct we_tier {
 	// guest is called by the tier: calls.sp set beyond its frames, fn(env, slots, err), a
 	// negative result unwinds; after it the tier looks at the interrupt word.
 	int (*call)(struct we_func *func, uint64_t *slots, struct we_error *err);
+	// Show the collector the references in the frames of all entries of the store. Those
+	// that the innermost guest holds stand where calls.fp and calls.ip say.
+	void (*visit_roots)(struct we_store *store, struct we_root_visitor *v);
 };
 
 extern const struct we_tier we_interp_tier; // wasm-engine/interp

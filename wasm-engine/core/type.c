@@ -224,7 +224,7 @@ we_valtype we_letter_valtype(char letter)
 	}
 }
 
-enum we_kind we_valtype_kind(we_valtype type)
+enum we_kind we_valtype_kind(const struct we_engine *engine, we_valtype type)
 {
 	switch (type) {
 	case WE_T_I32:
@@ -237,12 +237,18 @@ enum we_kind we_valtype_kind(we_valtype type)
 		return WE_F64;
 	case WE_T_V128:
 		return WE_V128;
-	case WE_T_FUNCREF:
-		return WE_FUNCREF;
-	case WE_T_EXTERNREF:
-		return WE_EXTERNREF;
 	default:
-		return WE_REF;
+		break;
+	}
+	switch (we_valtype_top(engine, type)) {
+	case WE_HEAP_FUNC:
+		return WE_FUNCREF;
+	case WE_HEAP_EXTERN:
+		return WE_EXTERNREF;
+	case WE_HEAP_EXN:
+		return WE_EXNREF;
+	default:
+		return WE_ANYREF;
 	}
 }
 
@@ -263,8 +269,10 @@ we_valtype we_kind_valtype(enum we_kind kind)
 		return WE_T_FUNCREF;
 	case WE_EXTERNREF:
 		return WE_T_EXTERNREF;
-	case WE_REF:
-		break;
+	case WE_ANYREF:
+		return WE_T_REF | WE_T_NULL | WE_HEAP_ANY;
+	case WE_EXNREF:
+		return WE_T_REF | WE_T_NULL | WE_HEAP_EXN;
 	}
 	return WE_T_BOT;
 }
@@ -282,13 +290,13 @@ uint32_t we_functype_n_results(const struct we_functype *type)
 enum we_kind we_functype_param(const struct we_functype *type, uint32_t i)
 {
 	assert(i < type->n_params);
-	return we_valtype_kind(we_functype_params(type)[i]);
+	return we_valtype_kind(type->def->engine, we_functype_params(type)[i]);
 }
 
 enum we_kind we_functype_result(const struct we_functype *type, uint32_t i)
 {
 	assert(i < type->n_results);
-	return we_valtype_kind(we_functype_results(type)[i]);
+	return we_valtype_kind(type->def->engine, we_functype_results(type)[i]);
 }
 
 uint32_t we_functype_n_slots(const struct we_functype *type)
@@ -328,7 +336,7 @@ bool we_externtype_matches(const struct we_externtype *have, const struct we_ext
 
 enum we_kind we_externtype_val_kind(const struct we_externtype *type)
 {
-	return we_valtype_kind(type->val);
+	return we_valtype_kind(type->engine, type->val);
 }
 
 // Text that is cut to its buffer.

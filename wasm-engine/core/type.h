@@ -83,8 +83,8 @@ bool we_valtype_matches(const struct we_engine *engine, we_valtype sub, we_valty
 const char *we_valtype_print(we_valtype type, char *buf, size_t cap);
 // The type that a letter of opcode.def stands for; WE_T_BOT for those that depend on the instruction.
 we_valtype we_letter_valtype(char letter);
-enum we_kind we_valtype_kind(we_valtype type);
-// The type of a kind; WE_REF has none and gives WE_T_BOT.
+enum we_kind we_valtype_kind(const struct we_engine *engine, we_valtype type);
+// The type of a kind; of references the nullable top type of the hierarchy.
 we_valtype we_kind_valtype(enum we_kind kind);
 
 // Which of the disjoint hierarchies a reference type belongs to: its top type, WE_HEAP_FUNC, WE_HEAP_EXTERN,
@@ -131,8 +131,12 @@ struct we_deftype {
 	const struct we_deftype *super; // NULL: none
 	const struct we_functype *func; // FUNC
 	const struct we_field *fields;  // STRUCT [n_fields], ARRAY [1]
-	const uint32_t
-		*display; // [depth + 1] ids of the types above it, the topmost first, and its own
+	// Ids of the types above it, the topmost first, and its own: [depth + 1].
+	const uint32_t *display;
+	// STRUCT: offsets of traced fields, the n_any_refs of WE_TRACE_ANY first: [n_refs].
+	const uint32_t *refs;
+	uint32_t n_refs;
+	uint32_t n_any_refs;
 	uint32_t n_fields;
 	uint32_t size_bytes; // STRUCT: of an object, header included, a multiple of 8
 	uint32_t id;

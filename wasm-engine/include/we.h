@@ -80,6 +80,7 @@ struct we_engine; // canonical types, compile options; thread-safe
 
 struct we_engine_config {
 	bool deterministic;      // relaxed SIMD gives the same results on every machine
+	bool gc_stress;          // collect at every allocation, poison what is freed: for tests
 	uint64_t max_func_bytes; // 0: the implementation limit (limits.h)
 };
 
@@ -90,7 +91,8 @@ WE_PUBLIC void we_engine_destroy(struct we_engine *engine); // NULL is fine
 
 // ---- types --------------------------------------------------------------------------------------
 
-// Value types as the embedder sees them. A reference type of a later proposal is WE_REF.
+// Value types as the embedder sees them. References are told apart by hierarchy: WE_FUNCREF is any reference to
+// a function, also a typed or non-null one; as the type of a host's thing it is the nullable top type.
 enum we_kind {
 	WE_I32,
 	WE_I64,
@@ -99,7 +101,8 @@ enum we_kind {
 	WE_V128,
 	WE_FUNCREF,
 	WE_EXTERNREF,
-	WE_REF
+	WE_ANYREF, // any, eq, i31, struct, array, defined types
+	WE_EXNREF
 };
 
 struct we_functype; // interned: equal types of one engine are the same pointer
@@ -195,7 +198,8 @@ struct we_store_limits {
 	uint32_t call_depth;         // nested guest calls
 	uint64_t heap_bytes;         // garbage-collected objects and the collector's tables
 	uint64_t heap_entry_bytes;   // that one call from the host may allocate
-	uint64_t heap_entry_us;      // that collections within one call from the host may take, microseconds
+	uint64_t
+		heap_entry_us; // that collections within one call from the host may take, microseconds
 };
 
 WE_PUBLIC WE_MUST_USE int we_store_create(struct we_engine *engine,
@@ -230,9 +234,9 @@ WE_PUBLIC void we_extern_type(const struct we_extern *ext, struct we_externtype 
 // ---- functions ----------------------------------------------------------------------------------
 //
 // Arguments and results travel in slots of 8 bytes: i32 and f32 in the low half (upper half undefined),
-// v128 in two slots, a reference as a pointer (NULL: null). Parameters from slots[0] on, results too.
+// v128 in two slots, a reference in one: see "references". Parameters from slots[0] on, results too.
 
-// A function of the host. It may call back into the store. slots has room for max(params, results).
+// A function of the host. It may call back into the store, which makes references among its arguments stale. slots has room for max(params, results).
 // Returns: 0, or a failure with *err filled (it becomes the caller's trap).
 typedef int (*we_host_fn)(void *env, uint64_t *slots, struct we_error *err);
 
@@ -274,22 +278,97 @@ WE_PUBLIC int we_memory_grow(struct we_memory *memory, uint64_t delta, uint64_t 
 // Returns: 0, or 1 when that is not wholly inside the memory.
 WE_PUBLIC WE_MUST_USE int we_memory_span(
 	const struct we_memory *memory, uint64_t offset, uint64_t len, uint8_t **ret_span);
-WE_PUBLIC WE_MUST_USE int we_memory_create(struct we_store *store, uint64_t min_pages,
-	uint64_t max_pages, struct we_memory **ret_memory, struct we_error *err);
+// address: WE_I32 or WE_I64, the type of its addresses. max_pages: UINT64_MAX for none.
+WE_PUBLIC WE_MUST_USE int we_memory_create(struct we_store *store, enum we_kind address,
+	uint64_t min_pages, uint64_t max_pages, struct we_memory **ret_memory,
+	struct we_error *err);
 
-// References are opaque here; a funcref read from a table is a struct we_func *, NULL for null.
+// Elements are references as in slots.
 WE_PUBLIC uint64_t we_table_size(const struct we_table *table);
 // Returns: 0, or 1 when i is out of bounds.
 WE_PUBLIC WE_MUST_USE int we_table_get(const struct we_table *table, uint64_t i, void **ret_ref);
 WE_PUBLIC WE_MUST_USE int we_table_set(struct we_table *table, uint64_t i, void *ref);
-WE_PUBLIC WE_MUST_USE int we_table_create(struct we_store *store, enum we_kind elem, uint64_t min,
-	uint64_t max, struct we_table **ret_table, struct we_error *err);
+WE_PUBLIC WE_MUST_USE int we_table_create(struct we_store *store, enum we_kind elem,
+	enum we_kind address, uint64_t min, uint64_t max, struct we_table **ret_table,
+	struct we_error *err);
 
 // One slot, two for v128.
 WE_PUBLIC void we_global_get(const struct we_global *global, uint64_t *slots);
 WE_PUBLIC void we_global_set(struct we_global *global, const uint64_t *slots);
 WE_PUBLIC WE_MUST_USE int we_global_create(struct we_store *store, enum we_kind kind, bool mut,
 	const uint64_t *slots, struct we_global **ret_global, struct we_error *err);
+
+// ---- references ---------------------------------------------------------------------------------
+//
+// In a slot: 0 is null. WE_FUNCREF: a struct we_func *. WE_EXTERNREF: a host's own value, any number below 2^63,
+// or something of the store's heap. WE_ANYREF, WE_EXNREF: of the store's heap. What is of the heap moves: a slot is
+// good until guest code runs, something is allocated in the store, or it is collected; to keep a reference longer,
+// hold it.
+
+enum we_refkind {
+	WE_REFKIND_NULL,
+	WE_REFKIND_FUNC,
+	WE_REFKIND_HOST, // a host's own value, as extern or converted to any
+	WE_REFKIND_I31,
+	WE_REFKIND_STRUCT,
+	WE_REFKIND_ARRAY,
+	WE_REFKIND_EXN
+};
+
+struct we_ref_root; // a reference that the host holds
+
+// What is in a slot of that kind.
+WE_PUBLIC enum we_refkind we_ref_kind(
+	const struct we_store *store, enum we_kind kind, uint64_t slot);
+// Hold a reference: the collector keeps it. Returns owned: drop it; the store's end drops it, too. Fails: NOMEM.
+WE_PUBLIC WE_MUST_USE int we_ref_hold(struct we_store *store, enum we_kind kind, uint64_t slot,
+	struct we_ref_root **ret_root, struct we_error *err);
+// The reference as it is now in a slot.
+WE_PUBLIC uint64_t we_ref_held(const struct we_ref_root *root);
+WE_PUBLIC void we_ref_drop(struct we_ref_root *root); // NULL is fine
+// The host's value in a slot of refkind HOST.
+WE_PUBLIC uint64_t we_ref_host(const struct we_store *store, enum we_kind kind, uint64_t slot);
+// A host's value as WE_ANYREF. Fails: EXHAUSTED, NOMEM.
+WE_PUBLIC WE_MUST_USE int we_ref_from_host(
+	struct we_store *store, uint64_t host, uint64_t *ret_slot, struct we_error *err);
+
+// ---- exceptions ---------------------------------------------------------------------------------
+//
+// A host function raises one by `return we_throw(...)`. A call that ends with one returns TRAP, its err->trap is
+// WE_TRAP_UNCAUGHT_EXCEPTION, and the exception is under way until we_catch takes it; a host function that returns such a
+// failure lets it go on.
+
+// A tag; type without results.
+WE_PUBLIC WE_MUST_USE int we_tag_create(struct we_store *store, const struct we_functype *type,
+	struct we_tag **ret_tag, struct we_error *err);
+WE_PUBLIC const struct we_functype *we_tag_type(const struct we_tag *tag);
+// Make an exception of arguments in slots, and put it under way. Returns: TRAP; EXHAUSTED or NOMEM when there is no room.
+WE_PUBLIC WE_MUST_USE int we_throw(
+	struct we_store *store, const struct we_tag *tag, uint64_t *slots, struct we_error *err);
+// Put a caught exception (WE_EXNREF) under way again. Returns: TRAP.
+WE_PUBLIC WE_MUST_USE int we_throw_ref(struct we_store *store, uint64_t exn, struct we_error *err);
+// Take the exception that is under way. Returns: it, as WE_EXNREF; 0 when there is none.
+WE_PUBLIC uint64_t we_catch(struct we_store *store);
+WE_PUBLIC const struct we_tag *we_exn_tag(const struct we_store *store, uint64_t exn);
+// slots: room for the slots of the tag's parameters.
+WE_PUBLIC void we_exn_args(const struct we_store *store, uint64_t exn, uint64_t *slots);
+
+// ---- the garbage-collected heap -----------------------------------------------------------------
+
+struct we_heap_stats {
+	uint64_t live_bytes;      // after the last collection
+	uint64_t used_bytes;      // now
+	uint64_t limit_bytes;     // of everything, the collector's tables included
+	uint64_t allocated_bytes; // since the store was made
+	uint64_t n_collections;
+	uint64_t total_ns;   // of all collections
+	uint64_t longest_ns; // of one
+};
+
+// All zero while nothing of the store needed a heap.
+WE_PUBLIC void we_store_heap_stats(const struct we_store *store, struct we_heap_stats *ret);
+// Collect now, outside every budget.
+WE_PUBLIC void we_store_collect(struct we_store *store);
 
 #ifdef __cplusplus
 }

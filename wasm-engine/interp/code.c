@@ -45,11 +45,31 @@ static int lower_body(struct we_xlate *t, struct we_reader *r)
 		if (is_dead(t, in.op))
 			continue;
 		t->at = in.at;
+		(void)we_module_resolve(t->module, &in); // which the validator has seen to work
 		we_lowerings[in.op]->lower(t, &in, we_lowerings[in.op]);
 		if (t->rc != 0)
 			return t->rc;
 	}
 	return 0;
+}
+
+// The collector looks at the local whenever the frame is there: ENTER makes it null.
+static void note_ref_local(struct we_xlate *t, we_localidx local)
+{
+	const enum we_trace trace = we_valtype_is_ref(t->types[local])
+					    ? we_valtype_trace(t->module->engine, t->types[local])
+					    : WE_TRACE_NONE;
+	uint32_t *ref;
+
+	if (trace == WE_TRACE_NONE)
+		return;
+	ref = we_vec_add(&t->refs, sizeof(*ref));
+	if (ref == NULL) {
+		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
+	*ref = WE_REF(t->slots[local], trace);
+	t->n_ref_locals++;
 }
 
 // Slots of the locals: parameters before the header, the others after it.
@@ -63,13 +83,14 @@ static int place_locals(struct we_xlate *t)
 
 	t->slots = calloc(n, sizeof(*t->slots));
 	t->types = calloc(n, sizeof(*t->types));
-	t->refs = malloc(n * sizeof(*t->refs));
-	if (t->slots == NULL || t->types == NULL || t->refs == NULL)
+	t->uses = malloc(n * sizeof(*t->uses));
+	if (t->slots == NULL || t->types == NULL || t->uses == NULL)
 		return WE_E_NOMEM;
-	memset(t->refs, 0xff, n * sizeof(*t->refs));
+	memset(t->uses, 0xff, n * sizeof(*t->uses));
 	for (; i < type->n_params; i++) {
 		t->types[i] = we_functype_params(type)[i];
 		t->slots[i] = (uint16_t)slot;
+		note_ref_local(t, i);
 		slot += we_valtype_n_slots(t->types[i]);
 	}
 	slot = WE_FRAME_BIAS + WE_FRAME_HEADER;
@@ -79,6 +100,7 @@ static int place_locals(struct we_xlate *t)
 				return WE_E_INVALID;
 			t->types[i] = def->runs[run].type;
 			t->slots[i] = (uint16_t)slot;
+			note_ref_local(t, i);
 			slot += we_valtype_n_slots(t->types[i]);
 		}
 	}
@@ -114,6 +136,49 @@ static void link_words(const struct we_xlate *t, uint64_t *words, uint32_t n_wor
 	}
 }
 
+static size_t side_tables_bytes(const struct we_xlate *t)
+{
+	return t->maps.len * sizeof(struct we_code_map) +
+	       t->catches.len * sizeof(struct we_code_catch) + t->refs.len * sizeof(uint32_t);
+}
+
+// A stack slot behind the constants.
+static uint32_t final_slot(const struct we_xlate *t, uint32_t slot)
+{
+	return slot < t->stack ? slot : slot + (uint32_t)t->pool.len;
+}
+
+// What the collector and exceptions need, from `at` on; all of it is made of 32-bit words. The code begins `skipped`
+// words later than it was emitted.
+static void put_side_tables(
+	const struct we_xlate *t, struct we_code *code, uint32_t *at, uint32_t skipped)
+{
+	code->maps = (struct we_code_map *)(void *)at;
+	code->n_maps = (uint32_t)t->maps.len;
+	for (uint32_t i = 0; i < code->n_maps; i++) {
+		code->maps[i] = ((const struct we_code_map *)t->maps.data)[i];
+		code->maps[i].word -= skipped;
+	}
+	code->catches = (struct we_code_catch *)(void *)(code->maps + code->n_maps);
+	code->n_catches = (uint32_t)t->catches.len;
+	for (uint32_t i = 0; i < code->n_catches; i++) {
+		struct we_code_catch *clause = &code->catches[i];
+
+		*clause = ((const struct we_code_catch *)t->catches.data)[i];
+		clause->begin -= skipped;
+		clause->end -= skipped;
+		clause->target -= skipped;
+		clause->slot = final_slot(t, clause->slot);
+	}
+	code->refs = (uint32_t *)(void *)(code->catches + code->n_catches);
+	code->n_ref_locals = t->n_ref_locals;
+	for (size_t i = 0; i < t->refs.len; i++) {
+		const uint32_t ref = ((const uint32_t *)t->refs.data)[i];
+
+		code->refs[i] = WE_REF(final_slot(t, WE_REF_SLOT(ref)), WE_REF_TRACE(ref));
+	}
+}
+
 // The translation as one piece of memory, without the ENTER at its start if there is nothing for it to do.
 static struct we_code *finish(const struct we_xlate *t, we_funcidx func)
 {
@@ -123,9 +188,9 @@ static struct we_code *finish(const struct we_xlate *t, we_funcidx func)
 	const uint32_t n_words = here(t) - skipped;
 	const uint32_t n_offsets = (uint32_t)t->offsets.len;
 	const uint32_t n_calls = (uint32_t)t->calls.len;
-	struct we_code *code =
-		malloc(sizeof(*code) + (n_words + n_pool) * sizeof(uint64_t) +
-			n_offsets * sizeof(struct we_code_offset) + n_calls * sizeof(uint32_t));
+	struct we_code *code = malloc(sizeof(*code) + (n_words + n_pool) * sizeof(uint64_t) +
+				      n_offsets * sizeof(struct we_code_offset) +
+				      n_calls * sizeof(uint32_t) + side_tables_bytes(t));
 	uint64_t *pool;
 
 	if (code == NULL)
@@ -152,6 +217,7 @@ static struct we_code *finish(const struct we_xlate *t, we_funcidx func)
 	code->calls = (uint32_t *)(code->offsets + n_offsets);
 	for (uint32_t i = 0; i < n_calls; i++)
 		code->calls[i] = ((uint32_t *)t->calls.data)[i] - skipped;
+	put_side_tables(t, code, code->calls + n_calls, skipped);
 	if (skipped == 0) {
 		struct we_iop *enter = (struct we_iop *)(void *)code->words;
 
@@ -232,7 +298,7 @@ int we_code_create(
 	}
 	free(t.slots);
 	free(t.types);
-	free(t.refs);
+	free(t.uses);
 	we_vec_fini(&t.words);
 	we_vec_fini(&t.offsets);
 	we_vec_fini(&t.operands);
@@ -240,6 +306,9 @@ int we_code_create(
 	we_vec_fini(&t.patches);
 	we_vec_fini(&t.pool);
 	we_vec_fini(&t.calls);
+	we_vec_fini(&t.maps);
+	we_vec_fini(&t.refs);
+	we_vec_fini(&t.catches);
 	if (rc == WE_E_NOMEM)
 		return we_error_set(err, rc, module->file_offset + def->body.at, "out of memory");
 	if (rc == WE_E_INVALID)

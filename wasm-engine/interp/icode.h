@@ -49,6 +49,7 @@ enum we_form {
 	WE_FORM_AX = 0x01 | 3 << 4,
 	WE_FORM_ABCX = 0x07 | 3 << 4,
 	WE_FORM_ABIX = 0x03 | 3 << 4,
+	WE_FORM_ABCDX = 0x0f | 3 << 4,
 	WE_FORM_AXX = 0x01 | 4 << 4,
 	WE_FORM_ABCXX = 0x07 | 4 << 4,
 	WE_FORM_ABCLXX = 0x07 | 4 << 4,
@@ -99,6 +100,29 @@ struct we_code_offset {
 	uint32_t at; // of the instruction, bytes from the start of the module
 };
 
+// A slot that holds a reference, and how.
+#define WE_REF(slot, trace) ((uint32_t)(slot) | (uint32_t)(trace) << 16)
+#define WE_REF_SLOT(ref)    ((ref) & 0xffffu)
+#define WE_REF_TRACE(ref)   ((ref) >> 16)
+
+// The operands that hold references while a call or an allocation at the word is under way.
+struct we_code_map {
+	uint32_t word;
+	uint32_t first; // in refs
+	uint32_t n;
+};
+
+// A clause of a try_table: what is thrown by operations in [begin, end) goes on at target, its values from slot on.
+struct we_code_catch {
+	uint32_t begin;  // word
+	uint32_t end;    // word
+	uint32_t target; // word
+	uint32_t slot;
+	we_tagidx tag; // when has_tag
+	uint16_t has_tag;
+	uint16_t has_ref;
+};
+
 struct we_code {
 	const struct we_iop *exit; // back to the host
 	uint32_t n_frame; // slots that a call needs from fp on, callees' arguments included
@@ -106,10 +130,16 @@ struct we_code {
 	uint32_t n_param_slots;
 	uint32_t n_offsets;
 	uint32_t n_calls;
+	uint32_t n_maps;
+	uint32_t n_catches;
+	uint32_t n_ref_locals;
 	we_funcidx func;
 	const struct we_module *module; // borrowed; outlives its code
 	struct we_code_offset *offsets; // [n_offsets], ascending
 	uint32_t *calls;                // [n_calls] words of calls of this module's functions
+	struct we_code_map *maps;       // [n_maps], ascending
+	struct we_code_catch *catches;  // [n_catches], those of inner blocks first
+	uint32_t *refs;                 // WE_REF: [n_ref_locals] of the locals, then of the maps
 	uint64_t words[];               // then the constants
 };
 

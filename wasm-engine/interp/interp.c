@@ -5,6 +5,7 @@
 #include "tier.h"
 
 #include "code.h"
+#include "frames.h"
 #include "loop.h"
 
 const struct we_tier we_interp_tier = {
@@ -13,4 +14,5 @@ const struct we_tier we_interp_tier = {
 	.link = we_code_link,
 	.release = we_code_destroy,
 	.call = we_loop_call,
+	.visit_roots = we_frames_visit,
 };

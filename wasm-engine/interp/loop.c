@@ -8,70 +8,18 @@
 // Spec:   core "Instructions" (execution).
 #include "loop.h"
 
+#include "aggregate.h"
 #include "dispatch.h"
+#include "frames.h"
 #include "num.h"
 #include "simd.h"
+#include "slow_ref.h"
 
 // ---- leaving the guest ---------------------------------------------------------------------------
 
-// Byte in the module of the instruction that the word belongs to.
-static uint32_t offset_of_word(const struct we_code *code, uint32_t word)
-{
-	uint32_t lo = 0;
-	uint32_t hi = code->n_offsets;
-
-	while (hi - lo > 1) {
-		const uint32_t mid = lo + (hi - lo) / 2;
-
-		if (code->offsets[mid].word <= word)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return hi == 0 ? 0 : code->offsets[lo].at;
-}
-
-static const struct we_code *frame_code(const uint64_t *fp)
-{
-	return (const struct we_code *)(uintptr_t)fp[WE_FRAME_CODE];
-}
-
-// Note the frames of this entry, innermost first. Returns: the offset of the innermost in its module.
-static uint32_t note_frames(const struct we_regs *regs)
-{
-	const void *const exit = we_loop_handlers()[WE_I_EXIT];
-	const uint64_t *fp = regs->fp;
-	const uint64_t *word = (const uint64_t *)(const void *)regs->ip;
-	uint32_t innermost = 0;
-
-	for (uint32_t n = 0; n < WE_BACKTRACE_FRAMES; n++) {
-		const struct we_code *code = frame_code(fp);
-		const uint32_t at = offset_of_word(code, (uint32_t)(word - code->words));
-		const struct we_iop *back = (const void *)(uintptr_t)fp[WE_FRAME_RETURN];
-
-		if (n == 0)
-			innermost = at;
-		we_store_add_frame(regs->store, code->module, code->func, at);
-		if (back->handler == exit)
-			break;
-		word = (const uint64_t *)(const void *)back - 1; // inside the call
-		fp = (const uint64_t *)(uintptr_t)fp[WE_FRAME_CALLER];
-	}
-	return innermost;
-}
-
-static int trap(const struct we_regs *regs, enum we_trap trap)
-{
-	const struct we_code *code = frame_code(regs->fp);
-	const uint32_t at = note_frames(regs);
-
-	return we_error_trap(
-		regs->store->calls.err, trap, code->module->file_offset + at, code->func, NULL);
-}
-
 static int slow_trap(struct we_regs *regs)
 {
-	return trap(regs, (enum we_trap)regs->mem_size);
+	return we_frames_trap(regs, (enum we_trap)regs->mem_size);
 }
 
 // The interrupt word is set: for this entry, or for one that is over and then the word is cleared.
@@ -81,7 +29,7 @@ static int slow_due(struct we_regs *regs)
 	uint64_t asked = atomic_load_explicit(&store->interrupt, memory_order_relaxed);
 
 	if (we_store_is_interrupted(store))
-		return trap(regs, WE_TRAP_DEADLINE);
+		return we_frames_trap(regs, WE_TRAP_DEADLINE);
 	atomic_compare_exchange_strong_explicit(
 		&store->interrupt, &asked, UINT64_MAX, memory_order_relaxed, memory_order_relaxed);
 	return 0;
@@ -94,7 +42,7 @@ static int slow_call(struct we_regs *regs)
 {
 	const uint64_t asked = atomic_load_explicit(&regs->store->interrupt, memory_order_relaxed);
 
-	return asked == UINT64_MAX ? trap(regs, WE_TRAP_STACK_OVERFLOW) : slow_due(regs);
+	return asked == UINT64_MAX ? we_frames_trap(regs, WE_TRAP_STACK_OVERFLOW) : slow_due(regs);
 }
 
 // Return to a frame of another instance.
@@ -111,6 +59,10 @@ static int slow_return(struct we_regs *regs)
 	return 0;
 }
 
+enum {
+	HOST_THREW = 1 // what call_host returns when an exception is under way
+};
+
 // Call a function of the host whose arguments end where a callee's frame would begin. mem and mem_size are stale after it.
 static int call_host(struct we_regs *regs, const struct we_func *func, uint64_t *callee)
 {
@@ -119,12 +71,16 @@ static int call_host(struct we_regs *regs, const struct we_func *func, uint64_t 
 
 	calls->sp = callee;
 	calls->depth = calls->max_depth - (uint32_t)regs->depth;
+	we_frames_leave(regs);
 	rc = func->host(func->env, callee - we_functype_room(func->type), calls->err);
 	regs->mem = regs->inst->mem0->base;
 	regs->mem_size = regs->inst->mem0->size_bytes;
-	if (UNLIKELY(rc < 0))
-		(void)note_frames(regs);
-	return rc < 0 ? rc : 0;
+	if (LIKELY(rc >= 0))
+		return 0;
+	if (we_store_has_thrown(regs->store, rc))
+		return HOST_THREW;
+	(void)we_frames_note(regs);
+	return rc;
 }
 
 // After a host call: the operation that called is done.
@@ -145,6 +101,13 @@ static const struct we_func *indirect_callee(const struct we_regs *regs)
 	return table->elems[GET(u32, ip->b)];
 }
 
+static const struct we_func *ref_callee(const struct we_regs *regs)
+{
+	uint64_t *fp = regs->fp;
+
+	return GET(const struct we_func *, regs->ip->b);
+}
+
 static const struct we_func *import_callee(const struct we_regs *regs)
 {
 	return regs->inst->funcs[regs->ip->imm];
@@ -158,7 +121,7 @@ static inline int host_call(struct we_regs *regs, const struct we_func *func, ui
 
 	rc = call_host(regs, func, SLOT(ip->a));
 	if (UNLIKELY(rc != 0))
-		return rc;
+		return rc == HOST_THREW ? we_frames_unwind(regs) : rc;
 	rc = host_call_done(regs);
 	regs->ip = AFTER(n_words);
 	return rc;
@@ -169,9 +132,26 @@ static int slow_host_import(struct we_regs *regs)
 	return host_call(regs, import_callee(regs), WE_FORM_WORDS(WE_FORM_AI));
 }
 
+static int slow_host_ref(struct we_regs *regs)
+{
+	return host_call(regs, ref_callee(regs), WE_FORM_WORDS(WE_FORM_AB));
+}
+
 static int slow_host_indirect(struct we_regs *regs)
 {
 	return host_call(regs, indirect_callee(regs), WE_FORM_WORDS(WE_FORM_ABIX));
+}
+
+// The exception under way comes out of the call that made this frame.
+static int leave_throwing(struct we_regs *regs)
+{
+	const struct we_iop *back = (const void *)(uintptr_t)regs->fp[WE_FRAME_RETURN];
+
+	if (back->handler == we_loop_handlers()[WE_I_EXIT])
+		return we_frames_trap(regs, WE_TRAP_UNCAUGHT_EXCEPTION);
+	(void)slow_return(regs);
+	regs->ip = (const void *)((const uint64_t *)(const void *)back - 1); // inside the call
+	return we_frames_unwind(regs);
 }
 
 // A tail call of a host function: call it, move its results to where this frame's belong, return.
@@ -179,11 +159,13 @@ static int host_tail(struct we_regs *regs, const struct we_func *func)
 {
 	const struct we_iop *ip = regs->ip;
 	uint64_t *fp = regs->fp;
-	uint64_t *const base = fp - frame_code(fp)->room;
+	uint64_t *const base = fp - we_frame_code(fp)->room;
 	uint64_t *const callee = SLOT(ip->a);
 	int rc;
 
 	rc = call_host(regs, func, callee);
+	if (UNLIKELY(rc == HOST_THREW)) // out of the caller: this frame is over
+		return leave_throwing(regs);
 	if (UNLIKELY(rc != 0))
 		return rc;
 	rc = host_call_done(regs);
@@ -204,6 +186,11 @@ static int slow_host_tail_indirect(struct we_regs *regs)
 	return host_tail(regs, indirect_callee(regs));
 }
 
+static int slow_host_tail_ref(struct we_regs *regs)
+{
+	return host_tail(regs, ref_callee(regs));
+}
+
 // ---- memories and tables -------------------------------------------------------------------------
 
 // Bulk work is done by core, which looks at the interrupt word between chunks.
@@ -212,19 +199,37 @@ static int bulk_done(struct we_regs *regs, enum we_trap found, enum we_form form
 	const struct we_iop *ip = regs->ip;
 
 	if (UNLIKELY(found != WE_TRAP_NONE))
-		return trap(regs, found);
+		return we_frames_trap(regs, found);
 	regs->ip = AFTER(WE_FORM_WORDS(form));
 	return 0;
+}
+
+// An operand that is an address or a length: of 64 bits, or zero-extended.
+static u64 get_address(const struct we_regs *regs, uint16_t slot, bool is_64)
+{
+	uint64_t *fp = regs->fp;
+
+	return is_64 ? GET(u64, slot) : GET(u32, slot);
+}
+
+static bool has_64(const struct we_memory *memory)
+{
+	return memory->type.limits.is_64;
 }
 
 static int slow_memory_grow(struct we_regs *regs)
 {
 	const struct we_iop *ip = regs->ip;
 	uint64_t *fp = regs->fp;
+	struct we_memory *memory = regs->inst->mems[ip->imm];
 	uint64_t old = 0;
-	const int rc = we_memory_grow(regs->inst->mems[ip->imm], GET(u32, ip->b), &old);
 
-	PUT(u32, ip->a, rc == 0 ? (u32)old : UINT32_MAX);
+	if (we_memory_grow(memory, get_address(regs, ip->b, has_64(memory)), &old) != 0)
+		old = UINT64_MAX;
+	if (has_64(memory))
+		PUT(u64, ip->a, old);
+	else
+		PUT(u32, ip->a, (u32)old);
 	regs->mem = regs->inst->mem0->base;
 	regs->mem_size = regs->inst->mem0->size_bytes;
 	return bulk_done(regs, WE_TRAP_NONE, WE_FORM_ABI);
@@ -234,22 +239,25 @@ static int slow_memory_init(struct we_regs *regs)
 {
 	const struct we_iop *ip = regs->ip;
 	uint64_t *fp = regs->fp;
+	const we_memidx mem = (we_memidx)(ip->x[0] >> 32);
 
 	return bulk_done(regs,
-		we_memory_init(regs->inst, (we_memidx)(ip->x[0] >> 32), (we_dataidx)ip->x[0],
-			GET(u32, ip->a), GET(u32, ip->b), GET(u32, ip->c)),
+		we_memory_init(regs->inst, mem, (we_dataidx)ip->x[0],
+			get_address(regs, ip->a, has_64(regs->inst->mems[mem])), GET(u32, ip->b),
+			GET(u32, ip->c)),
 		WE_FORM_ABCX);
 }
 
 static int slow_memory_copy(struct we_regs *regs)
 {
 	const struct we_iop *ip = regs->ip;
-	uint64_t *fp = regs->fp;
-	struct we_memory *const *mems = regs->inst->mems;
+	struct we_memory *dst = regs->inst->mems[ip->x[0] >> 32];
+	const struct we_memory *src = regs->inst->mems[(u32)ip->x[0]];
 
 	return bulk_done(regs,
-		we_memory_copy(mems[ip->x[0] >> 32], mems[(u32)ip->x[0]], GET(u32, ip->a),
-			GET(u32, ip->b), GET(u32, ip->c)),
+		we_memory_copy(dst, src, get_address(regs, ip->a, has_64(dst)),
+			get_address(regs, ip->b, has_64(src)),
+			get_address(regs, ip->c, has_64(dst) && has_64(src))),
 		WE_FORM_ABCX);
 }
 
@@ -258,9 +266,11 @@ static int slow_memory_fill(struct we_regs *regs)
 	const struct we_iop *ip = regs->ip;
 	uint64_t *fp = regs->fp;
 
+	struct we_memory *memory = regs->inst->mems[ip->x[0]];
+
 	return bulk_done(regs,
-		we_memory_fill(regs->inst->mems[ip->x[0]], GET(u32, ip->a), GET(u8, ip->b),
-			GET(u32, ip->c)),
+		we_memory_fill(memory, get_address(regs, ip->a, has_64(memory)), GET(u8, ip->b),
+			get_address(regs, ip->c, has_64(memory))),
 		WE_FORM_ABCX);
 }
 
@@ -342,6 +352,8 @@ SLOW_PATH(slow_call)
 SLOW_PATH(slow_return)
 SLOW_PATH(slow_host_import)
 SLOW_PATH(slow_host_indirect)
+SLOW_PATH(slow_host_ref)
+SLOW_PATH(slow_host_tail_ref)
 SLOW_PATH(slow_host_tail_import)
 SLOW_PATH(slow_host_tail_indirect)
 SLOW_PATH(slow_memory_grow)
@@ -354,6 +366,21 @@ SLOW_PATH(slow_table_init)
 SLOW_PATH(slow_table_copy)
 SLOW_PATH(slow_table_fill)
 SLOW_PATH(slow_elem_drop)
+SLOW_PATH(we_slow_any_convert_extern)
+SLOW_PATH(we_slow_extern_convert_any)
+SLOW_PATH(we_slow_struct_new)
+SLOW_PATH(we_slow_struct_new_default)
+SLOW_PATH(we_slow_array_new)
+SLOW_PATH(we_slow_array_new_default)
+SLOW_PATH(we_slow_array_new_fixed)
+SLOW_PATH(we_slow_array_new_data)
+SLOW_PATH(we_slow_array_new_elem)
+SLOW_PATH(we_slow_array_fill)
+SLOW_PATH(we_slow_array_copy)
+SLOW_PATH(we_slow_array_init_data)
+SLOW_PATH(we_slow_array_init_elem)
+SLOW_PATH(we_slow_throw)
+SLOW_PATH(we_slow_throw_ref)
 
 HANDLERS_BEGIN
 static const void *const handlers[WE_I_N] = {
@@ -412,6 +439,14 @@ OP(NAME) { V v = GET(V, ip->b); v[ip->d] = (__typeof__(v[0]))GET(S, ip->c); PUT(
 // The address of n bytes is at most 2^33: it cannot wrap.
 #define BOUNDS(ea, n, size) \
 	do { if (UNLIKELY((ea) + (n) > (size))) TRAP(WE_TRAP_MEMORY_OUT_OF_BOUNDS); } while (0)
+// Any memory, `of`, with addresses of either width: at = address in the slot + offset, or a trap.
+#define WIDE(at, slot, offset, n) \
+	do { \
+		const u64 address = of->type.limits.is_64 ? GET(u64, slot) : GET(u32, slot); \
+		if (UNLIKELY(__builtin_add_overflow(address, (offset), &(at)) || \
+			(at) > of->size_bytes || (n) > of->size_bytes - (at))) \
+			TRAP(WE_TRAP_MEMORY_OUT_OF_BOUNDS); \
+	} while (0)
 #define LOAD(R, M, expr, base, size, address, n_words) { \
 	const u64 ea = (address); \
 	M m; \
@@ -432,7 +467,12 @@ OP(NAME) LOAD(R, M, expr, mem, mem_size, (u64)GET(u32, ip->b) + ip->imm, 2) \
 OP(NAME##_K) LOAD(R, M, expr, mem, mem_size, ip->imm, 2) \
 OP(NAME##_M) { \
 	const struct we_memory *of = inst->mems[ip->imm]; \
-	LOAD(R, M, expr, of->base, of->size_bytes, (u64)GET(u32, ip->b) + ip->x[0], 3) \
+	u64 at; \
+	M m; \
+	WIDE(at, ip->b, ip->x[0], sizeof(M)); \
+	memcpy(&m, of->base + at, sizeof(M)); \
+	PUT(R, ip->a, expr); \
+	NEXT(3); \
 }
 #define I_STORE(NAME, M, T, expr) \
 OP(NAME) { \
@@ -443,7 +483,11 @@ OP(NAME##_K) { const T x = GET(T, ip->a); STORE(M, expr, mem, mem_size, ip->imm,
 OP(NAME##_M) { \
 	const struct we_memory *of = inst->mems[ip->imm]; \
 	const T x = GET(T, ip->b); \
-	STORE(M, expr, of->base, of->size_bytes, (u64)GET(u32, ip->a) + ip->x[0], 3) \
+	const M m = (expr); \
+	u64 at; \
+	WIDE(at, ip->a, ip->x[0], sizeof(M)); \
+	memcpy(of->base + at, &m, sizeof(M)); \
+	NEXT(3); \
 }
 #define I_ISTORE(NAME, M, T, expr) \
 I_STORE(NAME, M, T, expr) \
@@ -454,11 +498,11 @@ OP(NAME##_C) { \
 #define I_LOAD_LANE(NAME, V, M) \
 OP(NAME) { \
 	const struct we_memory *of = inst->mems[ip->x[1]]; \
-	const u64 ea = (u64)GET(u32, ip->b) + ip->x[0]; \
 	V v = GET(V, ip->c); \
+	u64 at; \
 	M m; \
-	BOUNDS(ea, sizeof(M), of->size_bytes); \
-	memcpy(&m, of->base + ea, sizeof(M)); \
+	WIDE(at, ip->b, ip->x[0], sizeof(M)); \
+	memcpy(&m, of->base + at, sizeof(M)); \
 	v[ip->d] = m; \
 	PUT(V, ip->a, v); \
 	NEXT(4); \
@@ -467,7 +511,11 @@ OP(NAME) { \
 OP(NAME) { \
 	const struct we_memory *of = inst->mems[ip->x[1]]; \
 	const V v = GET(V, ip->b); \
-	STORE(M, v[ip->c], of->base, of->size_bytes, (u64)GET(u32, ip->a) + ip->x[0], 4) \
+	const M m = v[ip->c]; \
+	u64 at; \
+	WIDE(at, ip->a, ip->x[0], sizeof(M)); \
+	memcpy(of->base + at, &m, sizeof(M)); \
+	NEXT(4); \
 }
 #include "icode.def"
 
@@ -569,7 +617,7 @@ OP(RET_I) { PUT(u64, ip->a, (u64)(i64)ip->simm); RETURN(); }
 // Enter code in the place of this frame: arguments down to where its parameters began, the way back kept.
 #define TAIL_CALL(code) \
 	do { \
-		u64 *const base = fp - frame_code(fp)->room; \
+		u64 *const base = fp - we_frame_code(fp)->room; \
 		const u64 *const args = SLOT(ip->a) - (code)->room; \
 		u64 *const callee = base + (code)->room; \
 		const u64 back = fp[WE_FRAME_RETURN]; \
@@ -623,7 +671,10 @@ OP(CALL_IMPORT) {
 		if (UNLIKELY(i >= table->size)) TRAP(WE_TRAP_UNDEFINED_ELEMENT); \
 		func = table->elems[i]; \
 		if (UNLIKELY(func == NULL)) TRAP(WE_TRAP_INDIRECT_CALL_TO_NULL); \
-		if (UNLIKELY((uintptr_t)func->type != ip->x[0])) TRAP(WE_TRAP_BAD_SIGNATURE); \
+		if (UNLIKELY((uintptr_t)func->type != ip->x[0]) && \
+			!we_deftype_matches(func->type->def, \
+				((const struct we_functype *)(uintptr_t)ip->x[0])->def)) \
+			TRAP(WE_TRAP_BAD_SIGNATURE); \
 	} while (0)
 
 OP(CALL_INDIRECT) {
@@ -635,6 +686,33 @@ OP(CALL_INDIRECT) {
 	if (func->kind == WE_FUNC_HOST)
 		SLOW(slow_host_indirect);
 	CALL(code, callee, 3);
+	SWITCH(func->instance);
+	JUMP(ip);
+}
+
+OP(CALL_REF) {
+	const struct we_func *func = GET(const struct we_func *, ip->b);
+	u64 *const callee = SLOT(ip->a);
+
+	if (UNLIKELY(func == NULL))
+		TRAP(WE_TRAP_NULL_FUNCTION_REFERENCE);
+	if (func->kind == WE_FUNC_HOST)
+		SLOW(slow_host_ref);
+	const struct we_code *code = func->code;
+	CALL(code, callee, 2);
+	SWITCH(func->instance);
+	JUMP(ip);
+}
+
+OP(TAIL_REF) {
+	const struct we_func *func = GET(const struct we_func *, ip->b);
+
+	if (UNLIKELY(func == NULL))
+		TRAP(WE_TRAP_NULL_FUNCTION_REFERENCE);
+	if (func->kind == WE_FUNC_HOST)
+		SLOW(slow_host_tail_ref);
+	const struct we_code *code = func->code;
+	TAIL_CALL(code);
 	SWITCH(func->instance);
 	JUMP(ip);
 }
@@ -748,6 +826,150 @@ OP(TABLE_COPY) { SLOW(slow_table_copy); }
 OP(TABLE_FILL) { SLOW(slow_table_fill); }
 OP(ELEM_DROP) { SLOW(slow_elem_drop); }
 OP(REF_FUNC) { PUT(void *, ip->a, inst->funcs[ip->imm]); NEXT(2); }
+OP(CLAMP_64) {
+	const u64 x = GET(u64, ip->b);
+
+	PUT(u32, ip->a, x > UINT32_MAX ? UINT32_MAX : (u32)x);
+	NEXT(2);
+}
+OP(MEMORY_SIZE_64) {
+	PUT(u64, ip->a, inst->mems[ip->imm]->size_bytes / WE_PAGE_BYTES);
+	NEXT(2);
+}
+
+// ---- references, structures, arrays, exceptions
+
+OP(TRAP_NULL) {
+	if (UNLIKELY(GET(u64, ip->a) == 0))
+		TRAP(ip->imm);
+	NEXT(2);
+}
+OP(REF_I31) { PUT(u64, ip->a, (u32)(GET(u32, ip->b) << 1 | 1)); NEXT(2); }
+OP(I31_GET_S) {
+	const u64 x = GET(u64, ip->b);
+
+	if (UNLIKELY(x == 0))
+		TRAP(WE_TRAP_NULL_I31_REFERENCE);
+	PUT(i32, ip->a, (i32)(u32)x >> 1);
+	NEXT(2);
+}
+OP(I31_GET_U) {
+	const u64 x = GET(u64, ip->b);
+
+	if (UNLIKELY(x == 0))
+		TRAP(WE_TRAP_NULL_I31_REFERENCE);
+	PUT(u32, ip->a, (u32)x >> 1);
+	NEXT(2);
+}
+OP(REF_TEST) {
+	PUT(u32, ip->a, we_ref_test(store, GET(u64, ip->b), ip->imm, (const void *)(uintptr_t)ip->x[0]));
+	NEXT(3);
+}
+OP(REF_CAST) {
+	if (UNLIKELY(!we_ref_test(store, GET(u64, ip->a), ip->imm, (const void *)(uintptr_t)ip->x[0])))
+		TRAP(WE_TRAP_CAST_FAILURE);
+	NEXT(3);
+}
+OP(ANY_CONVERT_EXTERN) { SLOW(we_slow_any_convert_extern); }
+OP(EXTERN_CONVERT_ANY) { SLOW(we_slow_extern_convert_any); }
+
+OP(STRUCT_NEW) {
+	const struct we_deftype *def = (const struct we_deftype *)(uintptr_t)ip->x[0];
+	struct we_heap *heap = store->heap;
+	const u64 at = heap->top;
+
+	if (UNLIKELY(at + def->size_bytes > heap->end))
+		SLOW(we_slow_struct_new);
+	heap->top = at + def->size_bytes;
+	we_struct_init(heap, (we_ref)at, def, SLOT(ip->b));
+	PUT(u64, ip->a, at);
+	NEXT(3);
+}
+OP(STRUCT_NEW_DEFAULT) { SLOW(we_slow_struct_new_default); }
+
+// The object in the slot, or a trap; p: its first byte.
+#define OBJECT(p, slot, null) \
+	const u64 ref_ = GET(u64, slot); \
+	if (UNLIKELY(ref_ == 0)) TRAP(null); \
+	u8 *const p = store->heap->base + ref_
+#define STRUCT_GET(NAME, R, M, expr) \
+OP(STRUCT_GET_##NAME) { \
+	OBJECT(p, ip->b, WE_TRAP_NULL_STRUCT_REFERENCE); \
+	M m; \
+	memcpy(&m, p + ip->imm, sizeof(M)); \
+	PUT(R, ip->a, expr); \
+	NEXT(2); \
+}
+#define STRUCT_SET(NAME, M) \
+OP(STRUCT_SET_##NAME) { \
+	OBJECT(p, ip->a, WE_TRAP_NULL_STRUCT_REFERENCE); \
+	const M m = GET(M, ip->b); \
+	memcpy(p + ip->imm, &m, sizeof(M)); \
+	NEXT(2); \
+}
+STRUCT_GET(8_S, i32, i8, m)
+STRUCT_GET(8_U, u32, u8, m)
+STRUCT_GET(16_S, i32, i16, m)
+STRUCT_GET(16_U, u32, u16, m)
+STRUCT_GET(32, u64, u32, m)
+STRUCT_GET(64, u64, u64, m)
+STRUCT_GET(128, u64x2, u64x2, m)
+STRUCT_SET(8, u8)
+STRUCT_SET(16, u16)
+STRUCT_SET(32, u32)
+STRUCT_SET(64, u64)
+STRUCT_SET(128, u64x2)
+
+// The element in slot i of the array in slot a, or a trap; p: its first byte.
+#define ELEMENT(p, a, i, M) \
+	OBJECT(array_, a, WE_TRAP_NULL_ARRAY_REFERENCE); \
+	const u32 i_ = GET(u32, i); \
+	if (UNLIKELY(i_ >= ((const struct we_object *)(void *)array_)->len)) \
+		TRAP(WE_TRAP_ARRAY_OUT_OF_BOUNDS); \
+	u8 *const p = array_ + WE_OBJECT_HEADER_BYTES + (u64)i_ * sizeof(M)
+#define ARRAY_GET(NAME, R, M, expr) \
+OP(ARRAY_GET_##NAME) { \
+	ELEMENT(p, ip->b, ip->c, M); \
+	M m; \
+	memcpy(&m, p, sizeof(M)); \
+	PUT(R, ip->a, expr); \
+	NEXT(2); \
+}
+#define ARRAY_SET(NAME, M) \
+OP(ARRAY_SET_##NAME) { \
+	ELEMENT(p, ip->a, ip->b, M); \
+	const M m = GET(M, ip->c); \
+	memcpy(p, &m, sizeof(M)); \
+	NEXT(2); \
+}
+ARRAY_GET(8_S, i32, i8, m)
+ARRAY_GET(8_U, u32, u8, m)
+ARRAY_GET(16_S, i32, i16, m)
+ARRAY_GET(16_U, u32, u16, m)
+ARRAY_GET(32, u64, u32, m)
+ARRAY_GET(64, u64, u64, m)
+ARRAY_GET(128, u64x2, u64x2, m)
+ARRAY_SET(8, u8)
+ARRAY_SET(16, u16)
+ARRAY_SET(32, u32)
+ARRAY_SET(64, u64)
+ARRAY_SET(128, u64x2)
+OP(ARRAY_LEN) {
+	OBJECT(p, ip->b, WE_TRAP_NULL_ARRAY_REFERENCE);
+	PUT(u32, ip->a, ((const struct we_object *)(void *)p)->len);
+	NEXT(2);
+}
+OP(ARRAY_NEW) { SLOW(we_slow_array_new); }
+OP(ARRAY_NEW_DEFAULT) { SLOW(we_slow_array_new_default); }
+OP(ARRAY_NEW_FIXED) { SLOW(we_slow_array_new_fixed); }
+OP(ARRAY_NEW_DATA) { SLOW(we_slow_array_new_data); }
+OP(ARRAY_NEW_ELEM) { SLOW(we_slow_array_new_elem); }
+OP(ARRAY_FILL) { SLOW(we_slow_array_fill); }
+OP(ARRAY_COPY) { SLOW(we_slow_array_copy); }
+OP(ARRAY_INIT_DATA) { SLOW(we_slow_array_init_data); }
+OP(ARRAY_INIT_ELEM) { SLOW(we_slow_array_init_elem); }
+OP(THROW) { SLOW(we_slow_throw); }
+OP(THROW_REF) { SLOW(we_slow_throw_ref); }
 
 HANDLERS_END
 // clang-format on
@@ -768,9 +990,12 @@ int we_loop_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	const struct we_calls saved = *calls;
 	uint64_t *const base = calls->sp;
 	uint64_t *const fp = base + code->room;
+	struct we_error local; // an exception is told from other traps by its number
 	struct we_regs regs;
 	int rc;
 
+	if (err == NULL)
+		err = &local;
 	if (calls->depth >= calls->max_depth || calls->n_entered >= WE_LIMIT_ENTERED ||
 		code->room + code->n_frame > (size_t)(calls->stack_end - base))
 		return we_error_trap(err, WE_TRAP_STACK_OVERFLOW,
@@ -784,6 +1009,8 @@ int we_loop_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	fp[WE_FRAME_CODE] = (uintptr_t)code;
 	calls->n_entered++;
 	calls->err = err;
+	calls->fp = NULL;
+	calls->outer = &saved;
 	regs = (struct we_regs){
 		.ip = (const struct we_iop *)(const void *)code->words,
 		.fp = fp,

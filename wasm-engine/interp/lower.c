@@ -335,10 +335,22 @@ static enum we_icode form(enum we_icode icode, uint32_t n)
 	return (enum we_icode)(icode + n);
 }
 
-// Is the whole address known, and in 32 bits?
-static bool is_const_address(const struct we_x_operand *address, const struct we_memarg *arg)
+static bool is_memory_64(const struct we_xlate *t, we_memidx mem)
 {
-	return address->where == CONSTANT && arg->mem == 0 &&
+	return t->module->is.mems[mem].type.limits.is_64;
+}
+
+// Is it the memory that the registers hold, with 32-bit addresses?
+static bool is_memory_0(const struct we_xlate *t, const struct we_memarg *arg)
+{
+	return arg->mem == 0 && !is_memory_64(t, 0);
+}
+
+// Is the whole address known, and in 32 bits?
+static bool is_const_address(
+	const struct we_xlate *t, const struct we_x_operand *address, const struct we_memarg *arg)
+{
+	return address->where == CONSTANT && is_memory_0(t, arg) &&
 	       address->bits[0] + arg->offset <= UINT32_MAX;
 }
 
@@ -346,7 +358,7 @@ static void lower_load(struct we_xlate *t, const struct we_instr *in, const stru
 {
 	const struct we_memarg *arg = &in->of.mem.arg;
 	const struct we_x_operand address = we_x_pop(t);
-	const bool is_const = is_const_address(&address, arg);
+	const bool is_const = is_const_address(t, &address, arg);
 	const uint32_t b = is_const ? 0 : we_x_slot_of(t, &address);
 	const uint32_t a = we_x_push_result(t, result_type(in));
 	const uint32_t word = here(t);
@@ -354,7 +366,7 @@ static void lower_load(struct we_xlate *t, const struct we_instr *in, const stru
 	if (is_const)
 		we_x_emit_imm(t, form(how->icode, FORM_CONST_ADDRESS), a, 0,
 			(uint32_t)(address.bits[0] + arg->offset), 0);
-	else if (arg->mem == 0)
+	else if (is_memory_0(t, arg))
 		we_x_emit_imm(t, how->icode, a, b, (uint32_t)arg->offset, 0);
 	else
 		we_x_emit_imm(t, form(how->icode, FORM_ANY_MEMORY), a, b, arg->mem, arg->offset);
@@ -369,12 +381,12 @@ static void lower_store(
 	const struct we_x_operand value = we_x_pop(t);
 	const struct we_x_operand address = we_x_pop(t);
 
-	if (is_const_address(&address, arg)) {
+	if (is_const_address(t, &address, arg)) {
 		const uint32_t a = we_x_slot_of(t, &value);
 
 		we_x_emit_imm(t, form(how->icode, FORM_CONST_ADDRESS), a, 0,
 			(uint32_t)(address.bits[0] + arg->offset), 0);
-	} else if (arg->mem == 0 && how->arg != 0 && value.where == CONSTANT &&
+	} else if (is_memory_0(t, arg) && how->arg != 0 && value.where == CONSTANT &&
 		   fits_16(constant(&value))) {
 		const uint32_t a = we_x_slot_of(t, &address);
 
@@ -384,7 +396,7 @@ static void lower_store(
 		const uint32_t a = we_x_slot_of(t, &address);
 		const uint32_t b = we_x_slot_of(t, &value);
 
-		if (arg->mem == 0)
+		if (is_memory_0(t, arg))
 			we_x_emit_imm(t, how->icode, a, b, (uint32_t)arg->offset, 0);
 		else
 			we_x_emit_imm(
@@ -428,6 +440,49 @@ static void lower_store_lane(
 	put_memarg(t, word, &in->of.mem.arg);
 }
 
+static bool is_table_64(const struct we_xlate *t, we_tableidx table)
+{
+	return t->module->is.tables[table].type.limits.is_64;
+}
+
+// An index or a length of a 64-bit table, popped, as one of 32 bits in its home: no table reaches what is cut off.
+static void clamp(struct we_xlate *t, struct we_x_operand *o)
+{
+	const uint32_t b = we_x_slot_of(t, o);
+
+	we_x_emit(t, WE_I_CLAMP_64, o->home, b, 0, 0);
+	*o = (struct we_x_operand){.where = AT_HOME, .type = WE_T_I32, .home = o->home};
+}
+
+static struct we_x_operand pop_index(struct we_xlate *t, we_tableidx table)
+{
+	struct we_x_operand o = we_x_pop(t);
+
+	if (t->rc == 0 && is_table_64(t, table))
+		clamp(t, &o);
+	return o;
+}
+
+// Which of three operands of a bulk instruction on tables are 64 bits wide, and to be clamped: bits 0 to 2.
+static uint32_t wide_operands(const struct we_xlate *t, const struct we_instr *in)
+{
+	bool dst;
+	bool src;
+
+	switch (in->op) {
+	case WE_OP_TABLE_INIT:
+		return is_table_64(t, in->of.pair.b) ? 1 : 0;
+	case WE_OP_TABLE_FILL:
+		return is_table_64(t, in->of.idx) ? 1 | 4 : 0;
+	case WE_OP_TABLE_COPY:
+		dst = is_table_64(t, in->of.pair.a);
+		src = is_table_64(t, in->of.pair.b);
+		return (dst ? 1 : 0) | (src ? 2 : 0) | (dst && src ? 4 : 0);
+	default: // memories see to it when they are run
+		return 0;
+	}
+}
+
 // Three operands in a, b, c and no result; arg: how the two indices make the word.
 enum {
 	BULK_ONE,
@@ -442,15 +497,20 @@ static uint64_t pair(uint32_t high, uint32_t low)
 
 static void lower_bulk(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
-	const struct we_x_operand z = we_x_pop(t);
-	const struct we_x_operand y = we_x_pop(t);
-	const struct we_x_operand x = we_x_pop(t);
-	const uint32_t a = we_x_slot_of(t, &x);
-	const uint32_t b = we_x_slot_of(t, &y);
-	const uint32_t c = we_x_slot_of(t, &z);
-	const uint32_t word = here(t);
+	struct we_x_operand o[3];
+	const uint32_t wide = wide_operands(t, in);
+	uint32_t slots[3];
+	uint32_t word;
 
-	we_x_emit(t, how->icode, a, b, c, 0);
+	for (uint32_t i = 3; i > 0; i--)
+		o[i - 1] = we_x_pop(t);
+	for (uint32_t i = 0; i < 3; i++) {
+		if (wide >> i & 1)
+			clamp(t, &o[i]);
+		slots[i] = we_x_slot_of(t, &o[i]);
+	}
+	word = here(t);
+	we_x_emit(t, how->icode, slots[0], slots[1], slots[2], 0);
 	if (t->rc != 0)
 		return;
 	op_at(t, word)->x[0] = how->arg == BULK_ONE            ? in->of.idx
@@ -477,29 +537,66 @@ static void emit_indexed(struct we_xlate *t, const struct we_instr *in,
 	we_x_mark_result(t, word);
 }
 
-static void lower_indexed(
+// The size of a memory in pages, before and after growth: an address.
+static void lower_memory_size(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_lowering wide = *how;
+
+	if (!is_memory_64(t, in->of.idx)) {
+		emit_indexed(t, in, how, WE_T_I32);
+		return;
+	}
+	if (how->icode == WE_I_MEMORY_SIZE)
+		wide.icode = WE_I_MEMORY_SIZE_64;
+	emit_indexed(t, in, &wide, WE_T_I64);
+}
+
+// The size of a table as the type that its indices have; -1 stays -1.
+static void push_size(struct we_xlate *t, we_tableidx table)
+{
+	uint32_t word;
+	uint32_t a;
+
+	if (!is_table_64(t, table) || t->rc != 0)
+		return;
+	(void)we_x_pop(t);
+	a = we_x_push_result(t, WE_T_I64);
+	word = here(t);
+	we_x_emit(t, WE_I_I64_EXTEND_I32_S, a, a, 0, 0);
+	we_x_mark_result(t, word);
+}
+
+static void lower_table_size(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	emit_indexed(t, in, how, WE_T_I32);
+	push_size(t, in->of.idx);
 }
 
 static void lower_table_get(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
-	emit_indexed(t, in, how, t->module->is.tables[in->of.idx].type.elem);
+	const struct we_x_operand i = pop_index(t, in->of.idx);
+	const uint32_t b = we_x_slot_of(t, &i);
+	const uint32_t a = we_x_push_result(t, t->module->is.tables[in->of.idx].type.elem);
+	const uint32_t word = here(t);
+
+	we_x_emit_imm(t, how->icode, a, b, in->of.idx, 0);
+	we_x_mark_result(t, word);
 }
 
 static void lower_ref_func(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
-	emit_indexed(t, in, how, WE_T_FUNCREF);
+	emit_indexed(t, in, how, WE_T_FUNCREF); // of whatever type: it is not traced
 }
 
 static void lower_table_set(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	const struct we_x_operand value = we_x_pop(t);
-	const struct we_x_operand i = we_x_pop(t);
+	const struct we_x_operand i = pop_index(t, in->of.idx);
 	const uint32_t a = we_x_slot_of(t, &i);
 	const uint32_t b = we_x_slot_of(t, &value);
 
@@ -509,7 +606,7 @@ static void lower_table_set(
 static void lower_table_grow(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
-	const struct we_x_operand delta = we_x_pop(t);
+	const struct we_x_operand delta = pop_index(t, in->of.idx);
 	const struct we_x_operand value = we_x_pop(t);
 	const uint32_t b = we_x_slot_of(t, &value);
 	const uint32_t c = we_x_slot_of(t, &delta);
@@ -520,6 +617,7 @@ static void lower_table_grow(
 	if (t->rc == 0)
 		op_at(t, word)->x[0] = in->of.idx;
 	we_x_mark_result(t, word);
+	push_size(t, in->of.idx);
 }
 
 static void lower_drop_segment(
@@ -678,25 +776,63 @@ LOWER(I64_REINTERPRET_F64,  lower_retype,        N,             0)
 LOWER(F32_REINTERPRET_I32,  lower_retype,        N,             0)
 LOWER(F64_REINTERPRET_I64,  lower_retype,        N,             0)
 LOWER(I8X16_SHUFFLE,        lower_shuffle,       I8X16_SHUFFLE, 0)
-LOWER(MEMORY_SIZE,          lower_indexed,       MEMORY_SIZE,   0)
-LOWER(MEMORY_GROW,          lower_indexed,       MEMORY_GROW,   1)
+LOWER(MEMORY_SIZE,          lower_memory_size,   MEMORY_SIZE,   0)
+LOWER(MEMORY_GROW,          lower_memory_size,   MEMORY_GROW,   1)
 LOWER(MEMORY_INIT,          lower_bulk,          MEMORY_INIT,   BULK_SEGMENT_FIRST)
 LOWER(MEMORY_COPY,          lower_bulk,          MEMORY_COPY,   BULK_TARGET_FIRST)
 LOWER(MEMORY_FILL,          lower_bulk,          MEMORY_FILL,   BULK_ONE)
 LOWER(DATA_DROP,            lower_drop_segment,  DATA_DROP,     0)
 LOWER(TABLE_GET,            lower_table_get,     TABLE_GET,     1)
 LOWER(TABLE_SET,            lower_table_set,     TABLE_SET,     0)
-LOWER(TABLE_SIZE,           lower_indexed,       TABLE_SIZE,    0)
+LOWER(TABLE_SIZE,           lower_table_size,    TABLE_SIZE,    0)
 LOWER(TABLE_GROW,           lower_table_grow,    TABLE_GROW,    0)
 LOWER(TABLE_INIT,           lower_bulk,          TABLE_INIT,    BULK_SEGMENT_FIRST)
 LOWER(TABLE_COPY,           lower_bulk,          TABLE_COPY,    BULK_TARGET_FIRST)
 LOWER(TABLE_FILL,           lower_bulk,          TABLE_FILL,    BULK_ONE)
 LOWER(ELEM_DROP,            lower_drop_segment,  ELEM_DROP,     0)
 LOWER(REF_FUNC,             lower_ref_func,      REF_FUNC,      0)
+LOWER(TRY_TABLE,            we_lower_try_table,  N,             0)
+LOWER(THROW,                we_lower_throw,      THROW,         0)
+LOWER(THROW_REF,            we_lower_throw,      THROW_REF,     0)
+LOWER(CALL_REF,             we_lower_call_ref,   CALL_REF,      0)
+LOWER(RETURN_CALL_REF,      we_lower_call_ref,   TAIL_REF,      1)
+LOWER(REF_AS_NON_NULL,      we_lower_ref_check,  TRAP_NULL,     0)
+LOWER(BR_ON_NULL,           we_lower_br_on_null, I64_EQ_I,      0)
+LOWER(BR_ON_NON_NULL,       we_lower_br_on_null, I64_NE_I,      1)
+LOWER(BR_ON_CAST,           we_lower_br_on_cast, REF_TEST,      0)
+LOWER(BR_ON_CAST_FAIL,      we_lower_br_on_cast, REF_TEST,      1)
+LOWER(REF_TEST,             we_lower_ref_test,   REF_TEST,      0)
+LOWER(REF_TEST_NULL,        we_lower_ref_test,   REF_TEST,      0)
+LOWER(REF_CAST,             we_lower_ref_check,  REF_CAST,      0)
+LOWER(REF_CAST_NULL,        we_lower_ref_check,  REF_CAST,      0)
+LOWER(ANY_CONVERT_EXTERN,   we_lower_ref_unary,  ANY_CONVERT_EXTERN, WE_HEAP_ANY)
+LOWER(EXTERN_CONVERT_ANY,   we_lower_ref_unary,  EXTERN_CONVERT_ANY, WE_HEAP_EXTERN)
+LOWER(REF_I31,              we_lower_ref_unary,  REF_I31,       WE_HEAP_I31)
+LOWER(I31_GET_S,            we_lower_i31_get,    I31_GET_S,     0)
+LOWER(I31_GET_U,            we_lower_i31_get,    I31_GET_U,     0)
+LOWER(ARRAY_LEN,            we_lower_i31_get,    ARRAY_LEN,     0)
+LOWER(STRUCT_NEW,           we_lower_struct_new, STRUCT_NEW,    0)
+LOWER(STRUCT_NEW_DEFAULT,   we_lower_struct_new, STRUCT_NEW_DEFAULT, 0)
+LOWER(STRUCT_GET,           we_lower_struct_get, N,             0)
+LOWER(STRUCT_GET_S,         we_lower_struct_get, N,             0)
+LOWER(STRUCT_GET_U,         we_lower_struct_get, N,             1)
+LOWER(STRUCT_SET,           we_lower_struct_set, N,             0)
+LOWER(ARRAY_NEW,            we_lower_array_new,  ARRAY_NEW,     0)
+LOWER(ARRAY_NEW_DEFAULT,    we_lower_array_new,  ARRAY_NEW_DEFAULT, 0)
+LOWER(ARRAY_NEW_FIXED,      we_lower_array_new,  ARRAY_NEW_FIXED, 0)
+LOWER(ARRAY_NEW_DATA,       we_lower_array_new,  ARRAY_NEW_DATA, 0)
+LOWER(ARRAY_NEW_ELEM,       we_lower_array_new,  ARRAY_NEW_ELEM, 0)
+LOWER(ARRAY_GET,            we_lower_array_get,  N,             0)
+LOWER(ARRAY_GET_S,          we_lower_array_get,  N,             0)
+LOWER(ARRAY_GET_U,          we_lower_array_get,  N,             1)
+LOWER(ARRAY_SET,            we_lower_array_set,  N,             0)
+LOWER(ARRAY_FILL,           we_lower_array_bulk, ARRAY_FILL,    0)
+LOWER(ARRAY_COPY,           we_lower_array_copy, ARRAY_COPY,    0)
+LOWER(ARRAY_INIT_DATA,      we_lower_array_bulk, ARRAY_INIT_DATA, 1)
+LOWER(ARRAY_INIT_ELEM,      we_lower_array_bulk, ARRAY_INIT_ELEM, 1)
 
 const struct we_lowering *const we_lowerings[WE_OP_N] = {
-#define WE_OP(feature, prefix, code, NAME, ...) \
-	WE_IF_BUILT(feature, [WE_OP_##NAME] = &lower_of_##NAME,)
+#define WE_OP(feature, prefix, code, NAME, ...) [WE_OP_##NAME] = &lower_of_##NAME,
 #include "opcode.def"
 #undef WE_OP
 };

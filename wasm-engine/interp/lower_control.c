@@ -310,8 +310,7 @@ static void emit_jump(struct we_xlate *t, struct we_x_label *label)
 	aim(t, label, distance_of(word), word);
 }
 
-// What follows until the end of the block cannot be reached.
-static void die(struct we_xlate *t)
+void we_x_die(struct we_xlate *t)
 {
 	struct we_x_label *label = label_at(t, 0);
 
@@ -325,7 +324,7 @@ void we_lower_unreachable(
 {
 	(void)in;
 	we_x_emit(t, how->icode, 0, 0, 0, 0);
-	die(t);
+	we_x_die(t);
 }
 
 void we_lower_block(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -384,11 +383,83 @@ void we_lower_else(struct we_xlate *t, const struct we_instr *in, const struct w
 	we_x_push_types(t, label->params, label->n_params);
 }
 
+void we_lower_try_table(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	struct we_x_label *label;
+
+	(void)how;
+	we_x_leave_locals(t);
+	open_label(t, WE_OP_TRY_TABLE, &in->of.try_table.block);
+	if (t->rc != 0)
+		return;
+	label = label_at(t, 0);
+	label->begin = here(t);
+	label->catches = in->of.try_table.catches;
+	label->n_catches = in->of.try_table.n;
+	t->last = WE_X_NONE; // nothing of before may grow into the block
+	t->earlier = WE_X_NONE;
+}
+
+// Where a clause goes on: its values are laid at the homes above what lies below the block, and go on to its label.
+static void emit_catch(struct we_xlate *t, const struct we_catch *clause, uint32_t end)
+{
+	const struct we_x_label *block = label_at(t, 0);
+	const struct we_functype *type =
+		clause->has_tag ? t->module->is.tags[clause->tag].type : NULL;
+	struct we_x_label *label = label_at(t, clause->label + 1);
+	struct we_code_catch *row = we_vec_add(&t->catches, sizeof(*row));
+
+	if (row == NULL) {
+		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
+	t->last = WE_X_NONE;
+	t->earlier = WE_X_NONE;
+	*row = (struct we_code_catch){.begin = block->begin,
+		.end = end,
+		.target = here(t),
+		.slot = t->top,
+		.tag = clause->tag,
+		.has_tag = clause->has_tag,
+		.has_ref = clause->has_ref};
+	if (type != NULL)
+		we_x_push_types(t, we_functype_params(type), type->n_params);
+	if (clause->has_ref)
+		(void)we_x_push(t, WE_T_REF | WE_HEAP_EXN);
+	emit_jump(t, label);
+	if (t->rc == 0)
+		we_x_pop_n(t, n_operands(t) - block->height);
+}
+
+// The end of a try_table's block: its clauses, which those that come through the block jump over.
+static void end_try(struct we_xlate *t)
+{
+	struct we_x_label *block = label_at(t, 0);
+	struct we_reader catches = block->catches;
+	const uint32_t end = here(t);
+	const uint32_t word = end;
+
+	if (block->n_catches == 0 || t->rc != 0)
+		return;
+	if (!block->is_dead) {
+		we_x_emit(t, WE_I_BR, 0, 0, 0, 0);
+		if (t->rc == 0)
+			add_patch(t, &block->patches, distance_of(word), word);
+	}
+	we_x_pop_n(t, n_operands(t) - block->height);
+	for (uint32_t i = 0; i < block->n_catches && t->rc == 0; i++) {
+		struct we_catch clause;
+
+		if (we_catch_read(&catches, &clause) == 0) // it has been read before
+			emit_catch(t, &clause, end);
+	}
+}
+
 void we_lower_end(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	struct we_x_label label = *label_at(t, 0);
-	const bool is_reached =
-		!label.is_dead || label.patches != WE_X_NONE || label.otherwise != WE_X_NONE;
+	bool is_reached;
 
 	(void)in;
 	(void)how;
@@ -404,8 +475,13 @@ void we_lower_end(struct we_xlate *t, const struct we_instr *in, const struct we
 		we_x_top_home(t, label.n_results);
 	if (label.kind == WE_OP_LOOP)
 		t->n_loops--;
+	if (label.kind == WE_OP_TRY_TABLE) {
+		end_try(t);
+		label = *label_at(t, 0);
+	}
 	bind_patches(t, label.otherwise);
 	bind_patches(t, label.patches);
+	is_reached = !label.is_dead || label.patches != WE_X_NONE || label.otherwise != WE_X_NONE;
 	t->labels.len--;
 	if (t->rc != 0)
 		return;
@@ -413,7 +489,7 @@ void we_lower_end(struct we_xlate *t, const struct we_instr *in, const struct we
 	if (is_reached)
 		we_x_push_types(t, results_of(&label), label.n_results);
 	else
-		die(t);
+		we_x_die(t);
 }
 
 void we_lower_br(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -423,17 +499,15 @@ void we_lower_br(struct we_xlate *t, const struct we_instr *in, const struct we_
 	(void)how;
 	gather(t, label);
 	emit_jump(t, label);
-	die(t);
+	we_x_die(t);
 }
 
-void we_lower_br_if(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+static void branch_if(struct we_xlate *t, struct condition c, we_labelidx to)
 {
-	struct condition c = pop_condition(t);
-	struct we_x_label *label = label_at(t, in->of.idx);
+	struct we_x_label *label = label_at(t, to);
 	const uint32_t before = here(t);
 	uint32_t word;
 
-	(void)how;
 	gather(t, label);
 	if (here(t) != before)
 		t->last = WE_X_NONE;
@@ -446,6 +520,17 @@ void we_lower_br_if(struct we_xlate *t, const struct we_instr *in, const struct 
 	emit_jump(t, label);
 	if (t->rc == 0)
 		bind_here(t, distance_of(word), word);
+}
+
+void we_lower_br_if(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	(void)how;
+	branch_if(t, pop_condition(t), in->of.idx);
+}
+
+void we_x_branch_if(struct we_xlate *t, we_labelidx label, uint32_t a)
+{
+	branch_if(t, (struct condition){.a = (uint16_t)a}, label);
 }
 
 void we_lower_br_table(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -486,7 +571,7 @@ void we_lower_br_table(struct we_xlate *t, const struct we_instr *in, const stru
 		if (t->rc == 0)
 			((int32_t *)t->words.data)[at32] = (int32_t)(label->stub - word);
 	}
-	die(t);
+	we_x_die(t);
 }
 
 void we_lower_return(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -497,12 +582,10 @@ void we_lower_return(struct we_xlate *t, const struct we_instr *in, const struct
 	(void)how;
 	gather(t, function);
 	emit_return(t, function);
-	die(t);
+	we_x_die(t);
 }
 
-// The arguments on top of the operand stack are at home and popped. Returns: the slot where the callee's frame has its
-// header.
-static uint32_t pop_arguments(struct we_xlate *t, const struct we_functype *type)
+uint32_t we_x_pop_arguments(struct we_xlate *t, const struct we_functype *type)
 {
 	uint32_t callee;
 
@@ -512,6 +595,7 @@ static uint32_t pop_arguments(struct we_xlate *t, const struct we_functype *type
 	we_x_pop_n(t, type->n_params);
 	callee = t->top + we_functype_room(type);
 	we_x_need_slots(t, callee);
+	we_x_note_map(t);
 	return callee;
 }
 
@@ -534,7 +618,7 @@ void we_lower_call(struct we_xlate *t, const struct we_instr *in, const struct w
 {
 	const struct we_func_def *def = &t->module->is.funcs[in->of.idx];
 	const bool is_tail = how->arg != 0;
-	const uint32_t callee = pop_arguments(t, def->type);
+	const uint32_t callee = we_x_pop_arguments(t, def->type);
 
 	if (in->of.idx < t->module->is.n_imported_funcs)
 		we_x_emit_imm(
@@ -542,9 +626,18 @@ void we_lower_call(struct we_xlate *t, const struct we_instr *in, const struct w
 	else
 		emit_call(t, how->icode, callee, def);
 	if (is_tail)
-		die(t);
+		we_x_die(t);
 	else
 		we_x_push_types(t, we_functype_results(def->type), def->type->n_results);
+}
+
+// The slot of a popped 64-bit index as one of 32 bits: no table reaches what is cut off.
+static uint32_t clamped(struct we_xlate *t, const struct we_x_operand *o)
+{
+	const uint32_t slot = we_x_slot_of(t, o);
+
+	we_x_emit(t, WE_I_CLAMP_64, o->home, slot, 0, 0);
+	return o->home;
 }
 
 void we_lower_call_indirect(
@@ -552,12 +645,13 @@ void we_lower_call_indirect(
 {
 	const struct we_functype *type = t->module->is.types[in->of.pair.a].def->func;
 	const struct we_x_operand index = we_x_pop(t);
-	const uint32_t b = we_x_slot_of(t, &index);
-	const uint32_t callee = pop_arguments(t, type);
+	const bool is_wide = t->module->is.tables[in->of.pair.b].type.limits.is_64;
+	const uint32_t b = is_wide ? clamped(t, &index) : we_x_slot_of(t, &index);
+	const uint32_t callee = we_x_pop_arguments(t, type);
 
 	we_x_emit_imm(t, how->icode, callee, b, in->of.pair.b, (uintptr_t)type);
 	if (how->arg != 0)
-		die(t);
+		we_x_die(t);
 	else
 		we_x_push_types(t, we_functype_results(type), type->n_results);
 }

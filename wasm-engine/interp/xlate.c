@@ -169,6 +169,7 @@ struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type)
 		return NULL;
 	}
 	*o = (struct we_x_operand){.where = AT_HOME, .type = type, .home = t->top};
+	t->n_ref_operands += we_valtype_is_ref(type);
 	t->top += we_valtype_n_slots(type);
 	we_x_need_slots(t, t->top);
 	return o;
@@ -192,8 +193,8 @@ void we_x_push_local(struct we_xlate *t, we_localidx local)
 		return;
 	o->where = IN_LOCAL;
 	o->local = local;
-	o->prev = t->refs[local];
-	t->refs[local] = n_operands(t) - 1;
+	o->prev = t->uses[local];
+	t->uses[local] = n_operands(t) - 1;
 }
 
 struct we_x_operand we_x_pop(struct we_xlate *t)
@@ -205,9 +206,10 @@ struct we_x_operand we_x_pop(struct we_xlate *t)
 	assert(t->operands.len > 0); // the body is valid
 	o = *operand_at(t, n_operands(t) - 1);
 	t->operands.len--;
+	t->n_ref_operands -= we_valtype_is_ref(o.type);
 	t->top = o.home;
 	if (o.where == IN_LOCAL)
-		t->refs[o.local] = o.prev;
+		t->uses[o.local] = o.prev;
 	if (t->homely > n_operands(t))
 		t->homely = n_operands(t);
 	return o;
@@ -253,9 +255,9 @@ void we_x_send_home(struct we_xlate *t, uint32_t i)
 
 void we_x_preserve(struct we_xlate *t, we_localidx local)
 {
-	for (uint32_t i = t->refs[local]; i != WE_X_NONE; i = operand_at(t, i)->prev)
+	for (uint32_t i = t->uses[local]; i != WE_X_NONE; i = operand_at(t, i)->prev)
 		we_x_send_home(t, i);
-	t->refs[local] = WE_X_NONE;
+	t->uses[local] = WE_X_NONE;
 }
 
 void we_x_leave_locals(struct we_xlate *t)
@@ -272,9 +274,41 @@ void we_x_top_home(struct we_xlate *t, uint32_t n)
 		const struct we_x_operand *o = operand_at(t, --i);
 
 		if (o->where == IN_LOCAL)
-			t->refs[o->local] = o->prev;
+			t->uses[o->local] = o->prev;
 		we_x_send_home(t, i);
 	}
+}
+
+void we_x_note_map(struct we_xlate *t)
+{
+	struct we_code_map *map;
+
+	// Before the first reference there is nothing to say; after it, silence would mean the map before.
+	if (t->rc != 0 || (t->n_ref_operands == 0 && !t->has_maps))
+		return;
+	t->has_maps = true;
+	map = we_vec_add(&t->maps, sizeof(*map));
+	if (map == NULL) {
+		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
+	map->word = here(t);
+	map->first = (uint32_t)t->refs.len;
+	for (uint32_t i = 0; t->n_ref_operands > 0 && i < n_operands(t); i++) {
+		const struct we_x_operand *o = operand_at(t, i);
+		const enum we_trace trace = we_valtype_trace(t->module->engine, o->type);
+		uint32_t *ref;
+
+		if (o->where != AT_HOME || trace == WE_TRACE_NONE)
+			continue;
+		ref = we_vec_add(&t->refs, sizeof(*ref));
+		if (ref == NULL) {
+			we_x_fail(t, WE_E_NOMEM);
+			return;
+		}
+		*ref = WE_REF(o->home, trace);
+	}
+	map->n = (uint32_t)t->refs.len - map->first;
 }
 
 void we_x_push_types(struct we_xlate *t, const we_valtype *types, uint32_t n)

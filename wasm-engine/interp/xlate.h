@@ -18,7 +18,7 @@
 #define WE_X_NONE UINT32_MAX
 #define WE_X_POOL 0xf000u // slots from here on stand for constants until the stack's start is known
 
-// Invariant: a LOCAL operand is linked in t->refs[local]; `prev` is a lower operand of the same local.
+// Invariant: a LOCAL operand is linked in t->uses[local]; `prev` is a lower operand of the same local.
 struct we_x_operand {
 	enum {
 		AT_HOME,
@@ -40,19 +40,22 @@ struct we_x_patch {
 };
 
 struct we_x_label {
-	enum we_op kind; // BLOCK LOOP IF ELSE, or WE_OP_NONE for the function
+	enum we_op kind; // BLOCK LOOP IF ELSE TRY_TABLE, or WE_OP_NONE for the function
 	uint32_t height; // operands below the parameters
 	uint32_t slot;   // home of the first of them
 	const we_valtype *params;
 	const we_valtype *results;
 	uint32_t n_params;
 	uint32_t n_results;
-	uint32_t start;     // LOOP: word
-	uint32_t patches;   // to the end
-	uint32_t otherwise; // IF: patch to the else branch
-	uint32_t stub;      // of the br_table being translated
-	bool is_dead;       // the code that follows cannot be reached
-	we_valtype val;     // storage of a block type's one result
+	uint32_t start;           // LOOP: word
+	uint32_t patches;         // to the end
+	uint32_t otherwise;       // IF: patch to the else branch
+	uint32_t stub;            // of the br_table being translated
+	uint32_t begin;           // TRY_TABLE: word
+	uint32_t n_catches;       // TRY_TABLE
+	struct we_reader catches; // TRY_TABLE: read with we_catch_read
+	bool is_dead;             // the code that follows cannot be reached
+	we_valtype val;           // storage of a block type's one result
 };
 
 struct we_xlate {
@@ -77,9 +80,15 @@ struct we_xlate {
 	struct we_vec patches;  // struct we_x_patch
 	struct we_vec pool;     // uint64_t
 	struct we_vec calls;    // uint32_t, words
-	uint16_t *slots;        // [n_locals]
-	we_valtype *types;      // [n_locals]
-	uint32_t *refs;         // [n_locals] topmost operand IN_LOCAL, or WE_X_NONE
+	struct we_vec maps;     // struct we_code_map
+	struct we_vec refs;     // uint32_t, WE_REF: of the locals, then of the maps
+	struct we_vec catches;  // struct we_code_catch
+	uint32_t n_ref_locals;
+	uint32_t n_ref_operands; // on the operand stack
+	bool has_maps;     // an operation that can collect may see references on the operand stack
+	uint16_t *slots;   // [n_locals]
+	we_valtype *types; // [n_locals]
+	uint32_t *uses;    // [n_locals] topmost operand IN_LOCAL, or WE_X_NONE
 };
 
 struct we_lowering {
@@ -191,6 +200,9 @@ void we_x_send_home(struct we_xlate *t, uint32_t i);
 void we_x_top_home(struct we_xlate *t, uint32_t n);
 // The local is about to change: who still means its old value takes it home.
 void we_x_preserve(struct we_xlate *t, we_localidx local);
+// The operation that comes next may collect: note which operands on the stack hold references. Those that it takes are to
+// be on it still if it needs them after a collection.
+void we_x_note_map(struct we_xlate *t);
 // No operand is IN_LOCAL: a block may change locals on one way and not on another.
 void we_x_leave_locals(struct we_xlate *t);
 
@@ -211,8 +223,51 @@ void we_lower_return(struct we_xlate *t, const struct we_instr *in, const struct
 void we_lower_call(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
 void we_lower_call_indirect(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+// What follows until the end of the block cannot be reached.
+void we_x_die(struct we_xlate *t);
+// The arguments on top of the operand stack go home and are popped; a call may collect. Returns: the slot where the
+// callee's frame has its header.
+uint32_t we_x_pop_arguments(struct we_xlate *t, const struct we_functype *type);
+
+void we_lower_try_table(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+// Branch to the label if slot a holds an i32 other than 0.
+void we_x_branch_if(struct we_xlate *t, we_labelidx label, uint32_t a);
+
+// ---- lower_ref.c -----------------------------------------------------------------------------------
+
+void we_lower_ref_check(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_br_on_null(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_br_on_cast(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_ref_test(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_i31_get(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_ref_unary(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_struct_new(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_struct_get(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_struct_set(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_array_new(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_array_get(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_array_set(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_array_bulk(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_array_copy(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_throw(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_call_ref(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
 
 // ---- lower.c ---------------------------------------------------------------------------------------
 
-// How each instruction becomes operations; NULL for one of a feature that is not built.
+// How each instruction becomes operations.
 extern const struct we_lowering *const we_lowerings[WE_OP_N];

@@ -119,8 +119,11 @@ static void print_value(enum we_kind kind, const uint64_t *slots)
 	case WE_EXTERNREF:
 		printf("ref:%s\n", slots[0] == 0 ? "null" : "extern");
 		break;
-	case WE_REF:
+	case WE_ANYREF:
 		printf("ref:%s\n", slots[0] == 0 ? "null" : "any");
+		break;
+	case WE_EXNREF:
+		printf("ref:%s\n", slots[0] == 0 ? "null" : "exn");
 		break;
 	}
 }
@@ -188,7 +191,8 @@ static bool parse_value(const char *text, enum we_kind kind, uint64_t *slots)
 		return parse_v128(text, slots);
 	case WE_FUNCREF:
 	case WE_EXTERNREF:
-	case WE_REF:
+	case WE_ANYREF:
+	case WE_EXNREF:
 		slots[0] = 0;
 		return strcmp(text, "null") == 0;
 	}

@@ -82,6 +82,7 @@ int spec_host_init(struct spec_host *host, struct we_engine *engine, struct we_s
 	struct we_error *err)
 {
 	struct we_extern table = {.kind = WE_EXTERN_TABLE};
+	struct we_extern table64 = {.kind = WE_EXTERN_TABLE};
 	struct we_extern memory = {.kind = WE_EXTERN_MEMORY};
 	int rc;
 
@@ -90,12 +91,15 @@ int spec_host_init(struct spec_host *host, struct we_engine *engine, struct we_s
 	if (rc == 0)
 		rc = add_globals(host, store, err);
 	if (rc == 0)
-		rc = we_table_create(store, WE_FUNCREF, 10, 20, &table.of.table, err);
+		rc = we_table_create(store, WE_FUNCREF, WE_I32, 10, 20, &table.of.table, err);
 	if (rc == 0)
-		rc = we_memory_create(store, 1, 2, &memory.of.memory, err);
+		rc = we_table_create(store, WE_FUNCREF, WE_I64, 10, 20, &table64.of.table, err);
+	if (rc == 0)
+		rc = we_memory_create(store, WE_I32, 1, 2, &memory.of.memory, err);
 	if (rc < 0)
 		return rc;
 	add(host, "table", table);
+	add(host, "table64", table64);
 	add(host, "memory", memory);
 	return 0;
 }

@@ -4,8 +4,9 @@
 
 int main(int argc, char **argv)
 {
-	static const char *const folders[] = {
-		"core", "core/bulk-memory", "core/simd", "core/relaxed-simd", "core/multi-memory"};
+	static const char *const folders[] = {"core", "core/bulk-memory", "core/simd",
+		"core/relaxed-simd", "core/multi-memory", "core/memory64", "core/exceptions",
+		"core/gc"};
 	static const struct spec_suite suite = {
 		.program = "we-spec",
 		.folders = folders,

@@ -305,7 +305,8 @@ static bool find_field(struct script *s, const json_t *action, struct we_extern 
 	return we_instance_export(inst, name, len, ret) == 0;
 }
 
-static bool put_args(const json_t *args, const struct we_functype *type, uint64_t *slots)
+static bool put_args(
+	struct we_store *store, const json_t *args, const struct we_functype *type, uint64_t *slots)
 {
 	uint32_t used = 0;
 
@@ -314,7 +315,7 @@ static bool put_args(const json_t *args, const struct we_functype *type, uint64_
 		return false;
 	for (uint32_t i = 0; i < we_functype_n_params(type); i++) {
 		const uint32_t n = spec_value_arg(
-			json_array_get(args, i), we_functype_param(type, i), slots + used);
+			store, json_array_get(args, i), we_functype_param(type, i), slots + used);
 
 		if (n == 0)
 			return false;
@@ -347,7 +348,7 @@ static bool run_action(struct script *s, const json_t *action, struct outcome *r
 	if (ext.kind != WE_EXTERN_FUNC)
 		return false;
 	functype = we_func_type(ext.of.func);
-	if (!put_args(json_object_get(action, "args"), functype, ret->slots))
+	if (!put_args(s->store, json_object_get(action, "args"), functype, ret->slots))
 		return false;
 	ret->n = we_functype_n_results(functype);
 	for (uint32_t i = 0; i < ret->n; i++)
@@ -356,7 +357,8 @@ static bool run_action(struct script *s, const json_t *action, struct outcome *r
 	return true;
 }
 
-static void describe_results(const struct outcome *got, char *buf, size_t cap)
+static void describe_results(
+	const struct we_store *store, const struct outcome *got, char *buf, size_t cap)
 {
 	const uint64_t *slots = got->slots;
 	size_t len = 0;
@@ -365,7 +367,7 @@ static void describe_results(const struct outcome *got, char *buf, size_t cap)
 	for (uint32_t i = 0; i < got->n && len + 1 < cap; i++) {
 		if (i > 0)
 			buf[len++] = ' ';
-		spec_value_print(got->kinds[i], slots, buf + len, cap - len);
+		spec_value_print(store, got->kinds[i], slots, buf + len, cap - len);
 		len += strlen(buf + len);
 		slots += spec_kind_n_slots(got->kinds[i]);
 	}
@@ -377,13 +379,14 @@ static enum verdict check_results(struct script *s, const json_t *expected, stru
 	bool matches = json_array_size(expected) == got->n;
 
 	for (uint32_t i = 0; matches && i < got->n; i++) {
-		matches = spec_value_matches(json_array_get(expected, i), got->kinds[i], slots);
+		matches = spec_value_matches(
+			s->store, json_array_get(expected, i), got->kinds[i], slots);
 		slots += spec_kind_n_slots(got->kinds[i]);
 	}
 	if (matches)
 		return PASSED;
 	spec_pattern_print(expected, s->wanted, sizeof(s->wanted));
-	describe_results(got, s->found, sizeof(s->found));
+	describe_results(s->store, got, s->found, sizeof(s->found));
 	return FAILED;
 }
 
@@ -487,8 +490,17 @@ static enum verdict run_failing_instance(struct script *s, const json_t *command
 
 static enum verdict run_exception(struct script *s, const json_t *command)
 {
-	(void)command;
-	return fail_text(s, "an exception", "unsupported: exception handling");
+	static struct outcome got;
+
+	if (!run_action(s, json_object_get(command, "action"), &got)) {
+		snprintf(s->wanted, sizeof(s->wanted), "an exception");
+		return FAILED;
+	}
+	if (got.rc >= 0)
+		return fail_text(s, "an exception", "no failure");
+	if (got.err.trap != WE_TRAP_UNCAUGHT_EXCEPTION || we_catch(s->store) == 0)
+		return fail_with(s, "an exception", &got.err);
+	return PASSED;
 }
 
 // ---- commands -----------------------------------------------------------------------------------

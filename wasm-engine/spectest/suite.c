@@ -79,7 +79,8 @@ static int run_path(struct run *run, const char *given)
 static int usage(const struct spec_suite *suite)
 {
 	fprintf(stderr,
-		"usage: %s [--tier interp] [--deterministic] [--skip LIST] [--conformance DIR]\n"
+		"usage: %s [--tier interp] [--deterministic] [--gc-stress] [--skip LIST] "
+		"[--conformance DIR]\n"
 		"       [FILE.json | FOLDER]...\n",
 		suite->program);
 	return WRONG_USE;
@@ -121,6 +122,10 @@ static int parse_options(struct options *ret, int argc, char **argv)
 
 		if (strcmp(flag, "--deterministic") == 0) {
 			ret->config.deterministic = true;
+			continue;
+		}
+		if (strcmp(flag, "--gc-stress") == 0) {
+			ret->config.gc_stress = true;
 			continue;
 		}
 		if (value == NULL)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // spec_suite: the command line of a program that runs converted scripts: we-spec, cm-spec.
 //
-//	PROGRAM [--tier interp] [--deterministic] [--skip LIST] [--conformance DIR]
+//	PROGRAM [--tier interp] [--deterministic] [--gc-stress] [--skip LIST] [--conformance DIR]
 //	        [FILE.json | FOLDER]...
 //
 // A folder stands for the scripts in it. What does not exist as given is looked for below

@@ -94,40 +94,63 @@ static bool v128_matches(const json_t *pattern, const uint64_t *slots)
 
 static bool is_ref(enum we_kind kind)
 {
-	return kind == WE_FUNCREF || kind == WE_EXTERNREF || kind == WE_REF;
+	return kind == WE_FUNCREF || kind == WE_EXTERNREF || kind == WE_ANYREF || kind == WE_EXNREF;
 }
 
-static bool ref_matches(const json_t *pattern, const char *type, enum we_kind kind, uint64_t ref)
+static bool ref_matches(const struct we_store *store, const json_t *pattern, const char *type,
+	enum we_kind kind, uint64_t ref)
 {
+	static const struct {
+		const char *type;
+		enum we_refkind kind;
+	} rows[] = {
+		{"ref.null", WE_REFKIND_NULL},
+		{"ref.func", WE_REFKIND_FUNC},
+		{"ref.i31", WE_REFKIND_I31},
+		{"ref.struct", WE_REFKIND_STRUCT},
+		{"ref.array", WE_REFKIND_ARRAY},
+		{"ref.exn", WE_REFKIND_EXN},
+	};
 	const char *number = json_string_value(json_object_get(pattern, "value"));
+	enum we_refkind is;
 
-	if (strcmp(type, "ref.null") == 0)
-		return is_ref(kind) && ref == 0;
-	if (strcmp(type, "ref.func") == 0)
-		return kind == WE_FUNCREF && ref != 0;
-	if (strcmp(type, "ref.extern") == 0)
-		return kind == WE_EXTERNREF && ref != 0 &&
-		       (number == NULL || ref == ref_of(number));
+	if (!is_ref(kind))
+		return false;
+	is = we_ref_kind(store, kind, ref);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(type, rows[i].type) == 0)
+			return is == rows[i].kind;
+	}
+	if (strcmp(type, "ref.any") == 0)
+		return kind == WE_ANYREF && is != WE_REFKIND_NULL;
+	if (strcmp(type, "ref.eq") == 0)
+		return kind == WE_ANYREF && is != WE_REFKIND_NULL && is != WE_REFKIND_HOST;
+	if (strcmp(type, "ref.extern") == 0 && number == NULL)
+		return kind == WE_EXTERNREF && is != WE_REFKIND_NULL;
+	if (strcmp(type, "ref.extern") == 0 || strcmp(type, "ref.host") == 0)
+		return is == WE_REFKIND_HOST && we_ref_host(store, kind, ref) == ref_of(number);
 	return false;
 }
 
-static bool either_matches(const json_t *patterns, enum we_kind kind, const uint64_t *slots)
+static bool either_matches(const struct we_store *store, const json_t *patterns, enum we_kind kind,
+	const uint64_t *slots)
 {
 	for (size_t i = 0; i < json_array_size(patterns); i++) {
-		if (spec_value_matches(json_array_get(patterns, i), kind, slots))
+		if (spec_value_matches(store, json_array_get(patterns, i), kind, slots))
 			return true;
 	}
 	return false;
 }
 
-bool spec_value_matches(const json_t *pattern, enum we_kind kind, const uint64_t *slots)
+bool spec_value_matches(const struct we_store *store, const json_t *pattern, enum we_kind kind,
+	const uint64_t *slots)
 {
 	const json_t *either = json_object_get(pattern, "either");
 	const char *type = string_of(pattern, "type");
 	const char *value = string_of(pattern, "value");
 
 	if (either != NULL)
-		return either_matches(either, kind, slots);
+		return either_matches(store, either, kind, slots);
 	if (strcmp(type, "i32") == 0)
 		return kind == WE_I32 && strtoull(value, NULL, 10) == (uint32_t)slots[0];
 	if (strcmp(type, "i64") == 0)
@@ -138,15 +161,17 @@ bool spec_value_matches(const json_t *pattern, enum we_kind kind, const uint64_t
 		return kind == WE_F64 && float_matches(value, 8, slots[0]);
 	if (strcmp(type, "v128") == 0)
 		return kind == WE_V128 && v128_matches(pattern, slots);
-	return ref_matches(pattern, type, kind, slots[0]);
+	return ref_matches(store, pattern, type, kind, slots[0]);
 }
 
-uint32_t spec_value_arg(const json_t *arg, enum we_kind kind, uint64_t *slots)
+uint32_t spec_value_arg(
+	struct we_store *store, const json_t *arg, enum we_kind kind, uint64_t *slots)
 {
 	static const char *const kind_types[] = {
 		[WE_I32] = "i32", [WE_I64] = "i64", [WE_F32] = "f32", [WE_F64] = "f64"};
 	const char *type = string_of(arg, "type");
 	const char *value = string_of(arg, "value");
+	struct we_error err;
 
 	if (kind == WE_V128) {
 		parse_u128(value, slots);
@@ -160,13 +185,26 @@ uint32_t spec_value_arg(const json_t *arg, enum we_kind kind, uint64_t *slots)
 		slots[0] = 0;
 	else if (strcmp(type, "ref.extern") == 0 && kind == WE_EXTERNREF)
 		slots[0] = ref_of(value);
+	else if (strcmp(type, "ref.host") == 0 && kind == WE_ANYREF)
+		return we_ref_from_host(store, ref_of(value), slots, &err) == 0 ? 1 : 0;
 	else
 		return 0;
 	return 1;
 }
 
-void spec_value_print(enum we_kind kind, const uint64_t *slots, char *buf, size_t cap)
+void spec_value_print(const struct we_store *store, enum we_kind kind, const uint64_t *slots,
+	char *buf, size_t cap)
 {
+	static const char *const ref_names[] = {
+		[WE_REFKIND_NULL] = "null",
+		[WE_REFKIND_FUNC] = "func",
+		[WE_REFKIND_HOST] = "host",
+		[WE_REFKIND_I31] = "i31",
+		[WE_REFKIND_STRUCT] = "struct",
+		[WE_REFKIND_ARRAY] = "array",
+		[WE_REFKIND_EXN] = "exn",
+	};
+
 	switch (kind) {
 	case WE_I32:
 		snprintf(buf, cap, "i32:%" PRIu32, (uint32_t)slots[0]);
@@ -184,14 +222,10 @@ void spec_value_print(enum we_kind kind, const uint64_t *slots, char *buf, size_
 		snprintf(buf, cap, "v128:0x%016" PRIx64 "%016" PRIx64, slots[1], slots[0]);
 		return;
 	case WE_FUNCREF:
-		snprintf(buf, cap, slots[0] == 0 ? "ref.null" : "ref.func");
-		return;
 	case WE_EXTERNREF:
-	case WE_REF:
-		if (slots[0] == 0)
-			snprintf(buf, cap, "ref.null");
-		else
-			snprintf(buf, cap, "ref.extern:%" PRIu64, slots[0] - 1);
+	case WE_ANYREF:
+	case WE_EXNREF:
+		snprintf(buf, cap, "ref.%s", ref_names[we_ref_kind(store, kind, slots[0])]);
 		return;
 	}
 }
