@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//! Wasmtime for bench/interp; bench/interp_weir.c says what the command does and prints.
+//!
+//!     wasmtime-core run FILE ARGUMENT WARM CALLS
+
+use std::time::Instant;
+use wasmtime::{Engine, Linker, Module, Result, Store, Val};
+
+/// `i32:N`, `i64:N` or `-` for none.
+fn arguments(text: &str) -> Vec<Val> {
+    match text.split_once(':') {
+        None => vec![],
+        Some(("i32", n)) => vec![Val::I32(number(n) as i32)],
+        Some(("i64", n)) => vec![Val::I64(number(n) as i64)],
+        Some(_) => usage("an argument is i32:N, i64:N or -"),
+    }
+}
+
+fn print_result(result: &Val) {
+    match result {
+        Val::I32(n) => println!("result {}", *n as u32),
+        Val::I64(n) => println!("result {}", *n as u64),
+        Val::F32(bits) => println!("result {}", f32::from_bits(*bits)),
+        _ => usage("a result that no kernel has"),
+    }
+}
+
+fn run(file: &str, argument: &str, warm: u64, calls: u64) -> Result<()> {
+    let engine = Engine::default();
+    let module = Module::from_file(&engine, file)?;
+    let start = Instant::now();
+    let mut linker = Linker::new(&engine);
+    linker.func_wrap("env", "clock_ms", move || {
+        start.elapsed().as_millis() as u32
+    })?;
+    let mut store = Store::new(&engine, ());
+    let instance = linker.instantiate(&mut store, &module)?;
+    let func = instance
+        .get_func(&mut store, "run")
+        .unwrap_or_else(|| usage("no export run"));
+    let arguments = arguments(argument);
+    let mut results = vec![Val::I32(0)];
+    let mut ns = vec![];
+    for i in 0..warm + calls {
+        let begin = Instant::now();
+        func.call(&mut store, &arguments, &mut results)?;
+        if i >= warm {
+            ns.push(begin.elapsed().as_nanos().to_string());
+        }
+    }
+    print_result(&results[0]);
+    println!("call {}", ns.join(" "));
+    Ok(())
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| usage("a number is wanted"))
+}
+
+fn usage(what: &str) -> ! {
+    eprintln!("wasmtime-core: {what}");
+    std::process::exit(2)
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["run", file, argument, warm, calls] => run(file, argument, number(warm), number(calls)),
+        _ => usage("run FILE ARGUMENT WARM CALLS"),
+    }
+}
