@@ -447,6 +447,16 @@ OP(NAME) { V v = GET(V, ip->b); v[ip->d] = (__typeof__(v[0]))GET(S, ip->c); PUT(
 			(at) > of->size_bytes || (n) > of->size_bytes - (at))) \
 			TRAP(WE_TRAP_MEMORY_OUT_OF_BOUNDS); \
 	} while (0)
+// The same for the second access of an operation: its trap is the instruction's that belongs to the next word.
+#define BOUNDS_2(ea, n, size) \
+	do { \
+		if (UNLIKELY((ea) + (n) > (size))) { \
+			ip = AFTER(1); \
+			TRAP(WE_TRAP_MEMORY_OUT_OF_BOUNDS); \
+		} \
+	} while (0)
+// An address that is a sum in 32 bits, and the offset: the halves of a word.
+#define SUM_AND_OFFSET(sum) ((u64)((sum) + (u32)ip->x[0]) + (ip->x[0] >> 32))
 #define LOAD(R, M, expr, base, size, address, n_words) { \
 	const u64 ea = (address); \
 	M m; \
@@ -473,6 +483,23 @@ OP(NAME##_M) { \
 	memcpy(&m, of->base + at, sizeof(M)); \
 	PUT(R, ip->a, expr); \
 	NEXT(3); \
+} \
+OP(NAME##_W) LOAD(R, M, expr, mem, mem_size, (u64)(u32)(GET(u32, ip->b) + ip->imm), 2) \
+OP(NAME##_X) LOAD(R, M, expr, mem, mem_size, SUM_AND_OFFSET(GET(u32, ip->b) + GET(u32, ip->c)), 3) \
+OP(NAME##_S) LOAD(R, M, expr, mem, mem_size, SUM_AND_OFFSET(GET(u32, ip->b) << (ip->c & 31)), 3) \
+OP(NAME##_SX) LOAD(R, M, expr, mem, mem_size, \
+	SUM_AND_OFFSET((GET(u32, ip->b) << (ip->d & 31)) + GET(u32, ip->c)), 3) \
+OP(NAME##_L) { \
+	const u64 at = (u64)GET(u32, ip->b) + ip->c; \
+	u32 pointer; \
+	BOUNDS(at, sizeof(pointer), mem_size); \
+	memcpy(&pointer, mem + at, sizeof(pointer)); \
+	const u64 ea = (u64)pointer + ip->d; \
+	M m; \
+	BOUNDS_2(ea, sizeof(M), mem_size); \
+	memcpy(&m, mem + ea, sizeof(M)); \
+	PUT(R, ip->a, expr); \
+	NEXT(2); \
 }
 #define I_STORE(NAME, M, T, expr) \
 OP(NAME) { \
@@ -488,12 +515,24 @@ OP(NAME##_M) { \
 	WIDE(at, ip->a, ip->x[0], sizeof(M)); \
 	memcpy(of->base + at, &m, sizeof(M)); \
 	NEXT(3); \
+} \
+OP(NAME##_W) { \
+	const T x = GET(T, ip->b); \
+	STORE(M, expr, mem, mem_size, (u64)(u32)(GET(u32, ip->a) + ip->imm), 2) \
+} \
+OP(NAME##_X) { \
+	const T x = GET(T, ip->b); \
+	STORE(M, expr, mem, mem_size, SUM_AND_OFFSET(GET(u32, ip->a) + GET(u32, ip->c)), 3) \
 }
 #define I_ISTORE(NAME, M, T, expr) \
 I_STORE(NAME, M, T, expr) \
 OP(NAME##_C) { \
 	const T x = (T)(i64)(i16)ip->b; \
 	STORE(M, expr, mem, mem_size, (u64)GET(u32, ip->a) + ip->imm, 2) \
+} \
+OP(NAME##_CW) { \
+	const T x = (T)(i64)(i16)ip->b; \
+	STORE(M, expr, mem, mem_size, (u64)(u32)(GET(u32, ip->a) + ip->imm), 2) \
 }
 #define I_LOAD_LANE(NAME, V, M) \
 OP(NAME) { \

@@ -74,13 +74,6 @@ static bool fuse_constant(struct we_xlate *t, enum we_icode icode, const struct 
 		op->d = (uint16_t)constant_bits;
 		return true;
 	}
-	if (icode == WE_I_I32_ADD && fits_16((int32_t)constant_bits) &&
-		is_last(t, x, WE_I_I32_ADD)) {
-		op = op_at(t, t->last);
-		we_x_set_icode(t, t->last, WE_I_I32_ADD_ADD_I);
-		op->d = (uint16_t)constant_bits;
-		return true;
-	}
 	return false;
 }
 
@@ -127,8 +120,7 @@ static bool fuse(struct we_xlate *t, enum we_icode icode, const struct we_x_oper
 		return x->type == WE_T_I32 && fuse_constant(t, icode, x, (uint32_t)y->bits[0]);
 	if (icode != WE_I_I32_ADD || x->where == CONSTANT)
 		return false;
-	return fuse_addition(t, x, y->where == AT_HOME ? y->home : t->slots[y->local]) ||
-	       fuse_addition(t, y, x->where == AT_HOME ? x->home : t->slots[x->local]);
+	return fuse_addition(t, x, we_x_base_of(t, y)) || fuse_addition(t, y, we_x_base_of(t, x));
 }
 
 // Two integer operands, the second of which may be a constant in the operation itself.
@@ -163,12 +155,48 @@ static enum we_icode imm_form(enum we_icode icode)
 
 static_assert(WE_I_I32_ADD_I == WE_I_I32_ADD + 1 && WE_I_I32_EQ_I == WE_I_I32_EQ + 1, "imm_form");
 
+// Push x + a constant as it is. Returns: false when x is not where the new operand can be.
+static bool push_sum(struct we_xlate *t, const struct we_x_operand *x, uint32_t constant_bits)
+{
+	if (x->where == IN_LOCAL)
+		we_x_push_local(t, x->local);
+	else if (x->where == AT_HOME && x->home == t->top)
+		(void)we_x_push(t, WE_T_I32);
+	else
+		return false;
+	if (t->rc == 0)
+		operand_at(t, n_operands(t) - 1)->addend = x->addend + constant_bits;
+	return true;
+}
+
+// What x's and y's addends come to in the result of icode; 0 when they stay where they are.
+static uint32_t take_addends(enum we_icode icode, struct we_x_operand *x, struct we_x_operand *y)
+{
+	const uint32_t by = (uint32_t)y->bits[0];
+	uint32_t sum;
+
+	if (icode == WE_I_I32_ADD && y->where != CONSTANT)
+		sum = x->addend + y->addend;
+	else if (icode == WE_I_I32_SUB && x->where != CONSTANT && y->where != CONSTANT)
+		sum = x->addend - y->addend;
+	else if (icode == WE_I_I32_SHL && y->where == CONSTANT)
+		sum = x->addend << (by & 31);
+	else if (icode == WE_I_I32_MUL && y->where == CONSTANT)
+		sum = x->addend * by;
+	else
+		return 0;
+	x->addend = 0;
+	y->addend = 0;
+	return sum;
+}
+
 // arg: the operands may change places. Subtraction of a constant is addition.
 static void lower_alu(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	enum we_icode icode = how->icode;
 	struct we_x_operand y = we_x_pop(t);
 	struct we_x_operand x = we_x_pop(t);
+	uint32_t sum;
 
 	if (how->arg != 0 && x.where == CONSTANT) {
 		const struct we_x_operand was = x;
@@ -182,7 +210,13 @@ static void lower_alu(struct we_xlate *t, const struct we_instr *in, const struc
 		icode = icode == WE_I_I32_SUB ? WE_I_I32_ADD : WE_I_I64_ADD;
 		y.bits[0] = y.type == WE_T_I32 ? (uint32_t)-(uint32_t)y.bits[0] : -y.bits[0];
 	}
+	if (icode == WE_I_I32_ADD && y.where == CONSTANT && x.where != CONSTANT &&
+		push_sum(t, &x, (uint32_t)y.bits[0]))
+		return;
+	sum = take_addends(icode, &x, &y);
 	emit_alu(t, icode, imm_form(icode), result_type(in), &x, &y);
+	if (sum != 0 && t->rc == 0)
+		operand_at(t, n_operands(t) - 1)->addend = sum;
 }
 
 static void lower_cmp(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -191,6 +225,10 @@ static void lower_cmp(struct we_xlate *t, const struct we_instr *in, const struc
 	struct we_x_operand x = we_x_pop(t);
 
 	(void)in;
+	if ((how->icode == WE_I_I32_EQ || how->icode == WE_I_I32_NE) && y.where == CONSTANT) {
+		y.bits[0] = (uint32_t)y.bits[0] - x.addend;
+		x.addend = 0;
+	}
 	emit_alu(t, how->icode, imm_form(how->icode), WE_T_I32, &x, &y);
 }
 
@@ -198,7 +236,10 @@ static void lower_cmp(struct we_xlate *t, const struct we_instr *in, const struc
 static void lower_eqz(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	struct we_x_operand x = we_x_pop(t);
-	struct we_x_operand zero = {.where = CONSTANT, .type = x.type, .home = t->top};
+	struct we_x_operand zero = {.where = CONSTANT,
+		.type = x.type,
+		.home = t->top,
+		.bits = {x.type == WE_T_I32 ? (uint32_t)-x.addend : 0}};
 
 	(void)in;
 	if (t->rc == 0 && we_x_is_last_result(t, &x) && x.type == WE_T_I32 &&
@@ -208,6 +249,7 @@ static void lower_eqz(struct we_xlate *t, const struct we_instr *in, const struc
 		(void)we_x_push(t, WE_T_I32); // at the home where the comparison puts it
 		return;
 	}
+	x.addend = 0;
 	emit_alu(t, how->icode, imm_form(how->icode), WE_T_I32, &x, &zero);
 }
 
@@ -221,11 +263,12 @@ static void lower_retype(
 	(void)how;
 	if (x.where == CONSTANT) {
 		we_x_push_constant(t, type, type == WE_T_I32 ? (uint32_t)x.bits[0] : x.bits[0]);
-	} else if (x.where == IN_LOCAL) {
+	} else if (x.where == IN_LOCAL && x.addend == 0) {
 		we_x_push_local(t, x.local);
 		if (t->rc == 0)
 			operand_at(t, n_operands(t) - 1)->type = type;
 	} else {
+		(void)we_x_slot_of(t, &x);
 		(void)we_x_push(t, type);
 	}
 }
@@ -320,19 +363,38 @@ static void lower_select(
 enum {
 	FORM_CONST_ADDRESS = 1,
 	FORM_ANY_MEMORY = 2,
-	FORM_CONST_VALUE = 3
+	FORM_SUM = 3,
+	FORM_INDEXED = 4,
+	FORM_SCALED = 5, // loads
+	FORM_SCALED_INDEXED = 6,
+	FORM_THROUGH_POINTER = 7,
+	FORM_CONST_VALUE = 5, // stores
+	FORM_SUM_CONST_VALUE = 6
 };
 static_assert(WE_I_I32_LOAD_K == WE_I_I32_LOAD + FORM_CONST_ADDRESS &&
-		      WE_I_I32_LOAD_M == WE_I_I32_LOAD + FORM_ANY_MEMORY,
+		      WE_I_I32_LOAD_M == WE_I_I32_LOAD + FORM_ANY_MEMORY &&
+		      WE_I_I32_LOAD_W == WE_I_I32_LOAD + FORM_SUM &&
+		      WE_I_I32_LOAD_X == WE_I_I32_LOAD + FORM_INDEXED &&
+		      WE_I_I32_LOAD_S == WE_I_I32_LOAD + FORM_SCALED &&
+		      WE_I_I32_LOAD_SX == WE_I_I32_LOAD + FORM_SCALED_INDEXED &&
+		      WE_I_I32_LOAD_L == WE_I_I32_LOAD + FORM_THROUGH_POINTER,
 	"load forms");
 static_assert(WE_I_I32_STORE_K == WE_I_I32_STORE + FORM_CONST_ADDRESS &&
 		      WE_I_I32_STORE_M == WE_I_I32_STORE + FORM_ANY_MEMORY &&
-		      WE_I_I32_STORE_C == WE_I_I32_STORE + FORM_CONST_VALUE,
+		      WE_I_I32_STORE_W == WE_I_I32_STORE + FORM_SUM &&
+		      WE_I_I32_STORE_X == WE_I_I32_STORE + FORM_INDEXED &&
+		      WE_I_I32_STORE_C == WE_I_I32_STORE + FORM_CONST_VALUE &&
+		      WE_I_I32_STORE_CW == WE_I_I32_STORE + FORM_SUM_CONST_VALUE,
 	"store forms");
 
 static enum we_icode form(enum we_icode icode, uint32_t n)
 {
 	return (enum we_icode)(icode + n);
+}
+
+static uint64_t pair(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
 }
 
 static bool is_memory_64(const struct we_xlate *t, we_memidx mem)
@@ -354,18 +416,110 @@ static bool is_const_address(
 	       address->bits[0] + arg->offset <= UINT32_MAX;
 }
 
+// A constant of 16 bits as one of 32.
+static uint32_t sign_extended(uint16_t x)
+{
+	const int32_t value = (int16_t)x;
+
+	return (uint32_t)value;
+}
+
+// What an access needs to compute its address on the way.
+struct address {
+	uint32_t form; // 0: none of these; the address is in a slot
+	uint16_t b;    // as in the load's form
+	uint16_t c;
+	uint16_t d;
+	uint32_t sum;   // constant to be added in 32 bits
+	uint32_t first; // THROUGH_POINTER: where the first load stands in the module
+};
+
+// Is the address of an access at offset computed by the last operation, whose result is used up, or a sum with a
+// constant? Takes that operation back. last: of the forms that the access has.
+static struct address take_address(struct we_xlate *t, const struct we_x_operand *o,
+	const struct we_memarg *arg, uint32_t last)
+{
+	struct address at = {.sum = o->addend};
+	const struct we_iop *op;
+
+	if (t->rc != 0 || !is_memory_0(t, arg) || o->where == CONSTANT)
+		return at;
+	if (last > FORM_SUM && we_x_is_last_base(t, o)) {
+		op = op_at(t, t->last);
+		at.b = op->b;
+		at.c = op->c;
+		at.d = op->d;
+		switch (icode_at(t, t->last)) {
+		case WE_I_I32_ADD:
+			at.form = FORM_INDEXED;
+			break;
+		case WE_I_I32_ADD_ADD_I:
+			at.form = FORM_INDEXED;
+			at.sum += sign_extended(op->d);
+			break;
+		case WE_I_I32_SHL_I:
+			at.form = FORM_SCALED;
+			at.c = (uint16_t)(op->imm & 31);
+			break;
+		case WE_I_I32_SHL_I_ADD:
+			at.form = FORM_SCALED_INDEXED;
+			break;
+		case WE_I_I32_LOAD:
+			if (at.sum == 0 && op->imm <= UINT16_MAX && arg->offset <= UINT16_MAX) {
+				at.form = FORM_THROUGH_POINTER;
+				at.c = (uint16_t)op->imm;
+			}
+			break;
+		default: // another one: its result is in a slot
+			break;
+		}
+	}
+	if (at.form > last)
+		at.form = 0;
+	if (at.form != 0) {
+		at.first = we_x_take_back(t);
+	} else if (at.sum != 0 && arg->offset == 0) {
+		at.form = FORM_SUM;
+		at.b = (uint16_t)we_x_base_of(t, o);
+	}
+	return at;
+}
+
+// A load whose address the operation computes.
+static void emit_load_at(struct we_xlate *t, enum we_icode icode, uint32_t a,
+	const struct address *at, uint32_t offset)
+{
+	const uint32_t word = here(t);
+
+	if (at->form == FORM_SUM) {
+		we_x_emit_imm(t, form(icode, FORM_SUM), a, at->b, at->sum, 0);
+		return;
+	}
+	if (at->form == FORM_THROUGH_POINTER) {
+		we_x_emit_two(
+			t, form(icode, FORM_THROUGH_POINTER), a, at->b, at->c, offset, at->first);
+		return;
+	}
+	we_x_emit(t, form(icode, at->form), a, at->b, at->c, at->d);
+	if (t->rc == 0)
+		op_at(t, word)->x[0] = pair(offset, at->sum);
+}
+
 static void lower_load(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	const struct we_memarg *arg = &in->of.mem.arg;
 	const struct we_x_operand address = we_x_pop(t);
 	const bool is_const = is_const_address(t, &address, arg);
-	const uint32_t b = is_const ? 0 : we_x_slot_of(t, &address);
+	const struct address at = take_address(t, &address, arg, FORM_THROUGH_POINTER);
+	const uint32_t b = is_const || at.form != 0 ? 0 : we_x_slot_of(t, &address);
 	const uint32_t a = we_x_push_result(t, result_type(in));
 	const uint32_t word = here(t);
 
 	if (is_const)
 		we_x_emit_imm(t, form(how->icode, FORM_CONST_ADDRESS), a, 0,
 			(uint32_t)(address.bits[0] + arg->offset), 0);
+	else if (at.form != 0)
+		emit_load_at(t, how->icode, a, &at, (uint32_t)arg->offset);
 	else if (is_memory_0(t, arg))
 		we_x_emit_imm(t, how->icode, a, b, (uint32_t)arg->offset, 0);
 	else
@@ -380,14 +534,31 @@ static void lower_store(
 	const struct we_memarg *arg = &in->of.mem.arg;
 	const struct we_x_operand value = we_x_pop(t);
 	const struct we_x_operand address = we_x_pop(t);
+	const bool is_small = how->arg != 0 && value.where == CONSTANT && fits_16(constant(&value));
+	// A value that is computed now may go to where the address's operands are.
+	const bool is_local = value.where == IN_LOCAL && value.addend == 0;
+	const struct address at =
+		take_address(t, &address, arg, is_local ? FORM_INDEXED : FORM_SUM);
+	const uint32_t word = here(t);
 
-	if (is_const_address(t, &address, arg)) {
+	if (at.form == FORM_INDEXED) {
+		we_x_emit(
+			t, form(how->icode, FORM_INDEXED), at.b, we_x_base_of(t, &value), at.c, 0);
+		if (t->rc == 0)
+			op_at(t, word)->x[0] = pair((uint32_t)arg->offset, at.sum);
+	} else if (at.form == FORM_SUM && is_small) {
+		we_x_emit_imm(t, form(how->icode, FORM_SUM_CONST_VALUE), at.b,
+			(uint16_t)constant(&value), at.sum, 0);
+	} else if (at.form == FORM_SUM) {
+		const uint32_t b = we_x_slot_of(t, &value);
+
+		we_x_emit_imm(t, form(how->icode, FORM_SUM), at.b, b, at.sum, 0);
+	} else if (is_const_address(t, &address, arg)) {
 		const uint32_t a = we_x_slot_of(t, &value);
 
 		we_x_emit_imm(t, form(how->icode, FORM_CONST_ADDRESS), a, 0,
 			(uint32_t)(address.bits[0] + arg->offset), 0);
-	} else if (is_memory_0(t, arg) && how->arg != 0 && value.where == CONSTANT &&
-		   fits_16(constant(&value))) {
+	} else if (is_memory_0(t, arg) && is_small) {
 		const uint32_t a = we_x_slot_of(t, &address);
 
 		we_x_emit_imm(t, form(how->icode, FORM_CONST_VALUE), a, (uint16_t)constant(&value),
@@ -489,11 +660,6 @@ enum {
 	BULK_TARGET_FIRST, // memory.copy, table.copy: written, read
 	BULK_SEGMENT_FIRST // memory.init, table.init: segment, written
 };
-
-static uint64_t pair(uint32_t high, uint32_t low)
-{
-	return (uint64_t)high << 32 | low;
-}
 
 static void lower_bulk(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
@@ -646,9 +812,10 @@ static void set_local(struct we_xlate *t, we_localidx local, const struct we_x_o
 		op_at(t, t->last)->a = (uint16_t)slot;
 	else if (value->where == CONSTANT)
 		we_x_emit_constant(t, slot, value);
+	else if (value->addend != 0)
+		we_x_emit_sum(t, slot, value);
 	else
-		we_x_emit_move(t, t->types[local], slot,
-			value->where == IN_LOCAL ? t->slots[value->local] : value->home);
+		we_x_emit_move(t, t->types[local], slot, we_x_base_of(t, value));
 }
 
 static void lower_local_set(

@@ -129,9 +129,7 @@ static bool take_back(struct we_xlate *t, struct condition *c)
 	c->a = op->b;
 	c->b = c->has_imm ? 0 : op->c;
 	c->imm = c->has_imm ? op->simm : 0;
-	t->words.len = t->last;
-	t->last = t->earlier;
-	t->earlier = WE_X_NONE;
+	(void)we_x_take_back(t);
 	return true;
 }
 
@@ -242,7 +240,7 @@ static bool has_moves(const struct we_xlate *t, const struct we_x_label *label)
 	if (n == 0 || t->rc != 0)
 		return false;
 	first = operand_at(t, n_operands(t) - n);
-	return first->where != AT_HOME || first->home != label->slot;
+	return first->where != AT_HOME || first->home != label->slot || first->addend != 0;
 }
 
 // Before the branch: several values are at home, so that they move as one block.
@@ -266,9 +264,10 @@ static void carry(struct we_xlate *t, const struct we_x_label *label, uint32_t s
 		we_x_emit_imm(t, WE_I_MOV_N, slot, o->home, t->top - o->home, 0);
 	else if (o->where == CONSTANT)
 		we_x_emit_constant(t, slot, o);
+	else if (o->addend != 0)
+		we_x_emit_sum(t, slot, o);
 	else
-		we_x_emit_move(
-			t, o->type, slot, o->where == IN_LOCAL ? t->slots[o->local] : o->home);
+		we_x_emit_move(t, o->type, slot, we_x_base_of(t, o));
 }
 
 // Return what lies on top of the operand stack, which stays.
@@ -284,9 +283,9 @@ static void emit_return(struct we_xlate *t, const struct we_x_label *function)
 			we_x_emit_imm(t, WE_I_RET_I, function->slot, 0, (uint32_t)o->bits[0], 0);
 			return;
 		}
-		if (o->where != CONSTANT) {
+		if (o->where != CONSTANT && o->addend == 0) {
 			we_x_emit(t, we_x_by_width(WE_I_RET_32, o->type), function->slot,
-				o->where == IN_LOCAL ? t->slots[o->local] : o->home, 0, 0);
+				we_x_base_of(t, o), 0, 0);
 			return;
 		}
 	}

@@ -88,6 +88,34 @@ void we_x_emit_imm(
 		op->x[0] = x;
 }
 
+void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c,
+	uint32_t d, uint32_t first)
+{
+	const uint32_t second = t->at;
+	struct we_code_offset *offset;
+
+	t->at = first;
+	we_x_emit(t, icode, a, b, c, d);
+	t->at = second;
+	offset = t->rc == 0 ? we_vec_add(&t->offsets, sizeof(*offset)) : NULL;
+	if (offset == NULL)
+		we_x_fail(t, WE_E_NOMEM);
+	else
+		*offset = (struct we_code_offset){.word = here(t) - 1, .at = second};
+}
+
+uint32_t we_x_take_back(struct we_xlate *t)
+{
+	const struct we_code_offset *offsets = t->offsets.data;
+
+	t->words.len = t->last;
+	while (offsets[t->offsets.len - 1].word > t->last)
+		t->offsets.len--;
+	t->last = t->earlier;
+	t->earlier = WE_X_NONE;
+	return offsets[t->offsets.len - 1].at;
+}
+
 void we_x_mark_result(struct we_xlate *t, uint32_t word)
 {
 	t->last = t->rc == 0 ? word : WE_X_NONE;
@@ -215,10 +243,36 @@ struct we_x_operand we_x_pop(struct we_xlate *t)
 	return o;
 }
 
+uint32_t we_x_base_of(const struct we_xlate *t, const struct we_x_operand *o)
+{
+	return o->where == AT_HOME ? o->home : t->slots[o->local];
+}
+
+void we_x_emit_sum(struct we_xlate *t, uint32_t to, const struct we_x_operand *o)
+{
+	uint32_t word = here(t);
+
+	if (we_x_is_last_base(t, o) && icode_at(t, t->last) == WE_I_I32_ADD &&
+		fits_16((int32_t)o->addend)) {
+		struct we_iop *op = op_at(t, t->last);
+
+		we_x_set_icode(t, t->last, WE_I_I32_ADD_ADD_I);
+		op->a = (uint16_t)to;
+		op->d = (uint16_t)o->addend;
+		return;
+	}
+	we_x_emit_imm(t, WE_I_I32_ADD_I, to, we_x_base_of(t, o), o->addend, 0);
+	we_x_mark_result(t, word);
+}
+
 uint32_t we_x_slot_of(struct we_xlate *t, const struct we_x_operand *o)
 {
 	const uint32_t n = we_valtype_n_slots(o->type);
 
+	if (o->addend != 0) {
+		we_x_emit_sum(t, o->home, o);
+		return o->home;
+	}
 	if (o->where == AT_HOME)
 		return o->home;
 	if (o->where == IN_LOCAL)
@@ -246,11 +300,14 @@ void we_x_send_home(struct we_xlate *t, uint32_t i)
 {
 	struct we_x_operand *o = operand_at(t, i);
 
-	if (o->where == IN_LOCAL)
+	if (o->addend != 0)
+		we_x_emit_sum(t, o->home, o);
+	else if (o->where == IN_LOCAL)
 		we_x_emit_move(t, o->type, o->home, t->slots[o->local]);
 	else if (o->where == CONSTANT)
 		we_x_emit_constant(t, o->home, o);
 	o->where = AT_HOME;
+	o->addend = 0;
 }
 
 void we_x_preserve(struct we_xlate *t, we_localidx local)
@@ -330,7 +387,12 @@ uint32_t we_x_push_result(struct we_xlate *t, we_valtype type)
 	return o == NULL ? t->stack : o->home;
 }
 
-bool we_x_is_last_result(const struct we_xlate *t, const struct we_x_operand *o)
+bool we_x_is_last_base(const struct we_xlate *t, const struct we_x_operand *o)
 {
 	return t->last != WE_X_NONE && o->where == AT_HOME && op_at(t, t->last)->a == o->home;
+}
+
+bool we_x_is_last_result(const struct we_xlate *t, const struct we_x_operand *o)
+{
+	return o->addend == 0 && we_x_is_last_base(t, o);
 }

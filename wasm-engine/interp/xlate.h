@@ -4,7 +4,8 @@
 // Module path 3/6. An operand is a value in its home (the slot that its place on the operand stack has in the frame), a
 // local not yet read, or a constant. Reading the latter two where they are is what saves most moves; they go
 // to their homes when the local is about to change, at the start of a block, and where homes are wanted: arguments,
-// and what a branch or the end of a block carries.
+// and what a branch or the end of a block carries. An i32 that is a sum with a constant stays one: loads and stores
+// take the constant into their address, comparisons into theirs.
 //
 // A failure stays in t->rc; functions called after it do nothing that matters.
 // Owns:   its vectors and arrays, which code.c frees.
@@ -29,6 +30,7 @@ struct we_x_operand {
 	uint32_t home; // slot
 	we_localidx local;
 	uint32_t prev;
+	uint32_t addend;  // AT_HOME, IN_LOCAL: the value is what the slot holds and this, an i32
 	uint64_t bits[2]; // CONSTANT; an i32 or f32 is zero-extended
 };
 
@@ -169,6 +171,11 @@ void we_x_emit_imm(
 // Write a constant to a slot; move a value of a type from slot to slot.
 void we_x_emit_constant(struct we_xlate *t, uint32_t slot, const struct we_x_operand *o);
 void we_x_emit_move(struct we_xlate *t, we_valtype type, uint32_t to, uint32_t from);
+// Append an operation of two words that does what stands at `first` in the module, too, and before.
+void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c,
+	uint32_t d, uint32_t first);
+// Take the last operation out of the code: it becomes part of the next. Returns: where it stands in the module.
+uint32_t we_x_take_back(struct we_xlate *t);
 // The operation just emitted, at word, has its result in slot a.
 void we_x_mark_result(struct we_xlate *t, uint32_t word);
 // Make the operation at word another one of the same length.
@@ -190,8 +197,14 @@ uint32_t we_x_push_result(struct we_xlate *t, we_valtype type);
 // Pop an operand; its home keeps what it holds until something is pushed and written.
 struct we_x_operand we_x_pop(struct we_xlate *t);
 void we_x_pop_n(struct we_xlate *t, uint32_t n);
+// The slot that o's addend is added to; o is no constant.
+uint32_t we_x_base_of(const struct we_xlate *t, const struct we_x_operand *o);
+// Emit the sum that o is, to a slot.
+void we_x_emit_sum(struct we_xlate *t, uint32_t to, const struct we_x_operand *o);
 // Give the slot where o can be read; o has just been popped, so that its home is free.
 uint32_t we_x_slot_of(struct we_xlate *t, const struct we_x_operand *o);
+// Is o, its addend aside, the result of the last operation?
+bool we_x_is_last_base(const struct we_xlate *t, const struct we_x_operand *o);
 // Is o the result of the last operation?
 bool we_x_is_last_result(const struct we_xlate *t, const struct we_x_operand *o);
 // Move operand i, which stays on the stack, to its home; the caller takes it out of its local's list.
