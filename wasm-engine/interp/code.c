@@ -110,11 +110,18 @@ static int place_locals(struct we_xlate *t)
 	return t->rc;
 }
 
-// Operation numbers become handlers, and stack slots step over the constants.
+// Where a slot comes to lie: those of the stack step over the constants.
+static uint16_t final_slot(const struct we_xlate *t, uint16_t slot)
+{
+	if (slot < t->stack)
+		return slot;
+	return (uint16_t)(slot >= WE_X_POOL ? slot - WE_X_POOL + t->stack : slot + t->pool.len);
+}
+
+// Operation numbers become handlers, and slots are final.
 static void link_words(const struct we_xlate *t, uint64_t *words, uint32_t n_words)
 {
 	const void *const *handlers = we_loop_handlers();
-	const uint32_t n_pool = (uint32_t)t->pool.len;
 	uint32_t n;
 
 	for (uint32_t w = 0; w < n_words; w += n) {
@@ -125,13 +132,12 @@ static void link_words(const struct we_xlate *t, uint64_t *words, uint32_t n_wor
 		n = WE_FORM_WORDS(form);
 		if (form == WE_FORM_TABLE)
 			n += (op->imm + 2) / 2;
-		for (uint32_t i = 0; i < 4; i++) {
-			if ((WE_FORM_SLOTS(form) >> i & 1) == 0 || op->slots[i] < t->stack)
-				continue;
-			op->slots[i] = (uint16_t)(op->slots[i] >= WE_X_POOL
-							  ? op->slots[i] - WE_X_POOL + t->stack
-							  : op->slots[i] + n_pool);
-		}
+		for (uint32_t i = 0; i < 4; i++)
+			if ((WE_FORM_SLOTS(form) >> i & 1) != 0)
+				op->slots[i] = final_slot(t, op->slots[i]);
+		if (WE_FORM_IS_Y(form))
+			op->x[0] = (op->x[0] & ~(uint64_t)UINT16_MAX) |
+				   final_slot(t, (uint16_t)op->x[0]);
 		op->handler = handlers[icode];
 	}
 }
@@ -140,12 +146,6 @@ static size_t side_tables_bytes(const struct we_xlate *t)
 {
 	return t->maps.len * sizeof(struct we_code_map) +
 	       t->catches.len * sizeof(struct we_code_catch) + t->refs.len * sizeof(uint32_t);
-}
-
-// A stack slot behind the constants.
-static uint32_t final_slot(const struct we_xlate *t, uint32_t slot)
-{
-	return slot < t->stack ? slot : slot + (uint32_t)t->pool.len;
 }
 
 // What the collector and exceptions need, from `at` on; all of it is made of 32-bit words. The code begins `skipped`
@@ -168,14 +168,15 @@ static void put_side_tables(
 		clause->begin -= skipped;
 		clause->end -= skipped;
 		clause->target -= skipped;
-		clause->slot = final_slot(t, clause->slot);
+		clause->slot = final_slot(t, (uint16_t)clause->slot);
 	}
 	code->refs = (uint32_t *)(void *)(code->catches + code->n_catches);
 	code->n_ref_locals = t->n_ref_locals;
 	for (size_t i = 0; i < t->refs.len; i++) {
 		const uint32_t ref = ((const uint32_t *)t->refs.data)[i];
 
-		code->refs[i] = WE_REF(final_slot(t, WE_REF_SLOT(ref)), WE_REF_TRACE(ref));
+		code->refs[i] =
+			WE_REF(final_slot(t, (uint16_t)WE_REF_SLOT(ref)), WE_REF_TRACE(ref));
 	}
 }
 

@@ -29,7 +29,7 @@ enum we_icode {
 
 // Which of the four 16-bit operands are slots (bits 0 to 3), and how many words the operation takes (bits 4 to 6).
 // Letters: a, b, c, d are slots; L a small constant in the place of a slot; I or J the 32-bit constant or
-// jump distance in words, in the place of c and d; X a word more.
+// jump distance in words, in the place of c and d; X a word more; Y one whose low 16 bits are a slot (bit 8).
 enum we_form {
 	WE_FORM_NONE = 0x00 | 1 << 4,
 	WE_FORM_A = 0x01 | 2 << 4,
@@ -45,13 +45,16 @@ enum we_form {
 	WE_FORM_ALI = 0x01 | 2 << 4,
 	WE_FORM_ABI = 0x03 | 2 << 4,
 	WE_FORM_ABJ = 0x03 | 2 << 4,
+	WE_FORM_AJX = 0x01 | 3 << 4,
 	WE_FORM_ABJX = 0x03 | 3 << 4,
+	WE_FORM_ABJY = 0x03 | 3 << 4 | 1 << 8,
+	WE_FORM_ABCDX = 0x0f | 3 << 4,
+	WE_FORM_ABCDY = 0x0f | 3 << 4 | 1 << 8,
 	WE_FORM_AX = 0x01 | 3 << 4,
 	WE_FORM_ABLX = 0x03 | 3 << 4,
 	WE_FORM_ABCX = 0x07 | 3 << 4,
 	WE_FORM_ABCLX = 0x07 | 3 << 4,
 	WE_FORM_ABIX = 0x03 | 3 << 4,
-	WE_FORM_ABCDX = 0x0f | 3 << 4,
 	WE_FORM_AXX = 0x01 | 4 << 4,
 	WE_FORM_ABCXX = 0x07 | 4 << 4,
 	WE_FORM_ABCLXX = 0x07 | 4 << 4,
@@ -62,6 +65,7 @@ enum we_form {
 
 #define WE_FORM_SLOTS(form) ((form) & 15u)
 #define WE_FORM_WORDS(form) ((form) >> 4 & 7u)
+#define WE_FORM_IS_Y(form)  ((form) >> 8 & 1u)
 
 // One operation as it lies in the code.
 struct we_iop {
@@ -155,4 +159,4 @@ static inline uint32_t we_functype_room(const struct we_functype *type)
 // The address of each operation's handler, [WE_I_N].
 const void *const *we_loop_handlers(void);
 // enum we_form of each operation, [WE_I_N].
-extern const uint8_t we_icode_forms[WE_I_N];
+extern const uint16_t we_icode_forms[WE_I_N];

@@ -392,7 +392,14 @@ HANDLERS_FIRST
 
 // A jump to the distance in the operation, if cond; a backward one looks at the interrupt word first.
 #define BRANCH(cond) do { if (cond) NEXT(ip->simm); NEXT(2); } while (0)
+#define BRANCH_3(cond) do { if (cond) NEXT(ip->simm); NEXT(3); } while (0)
 #define BRANCH_BACK(cond) do { if (IS_DUE()) SLOW(slow_due); BRANCH(cond); } while (0)
+
+// The two constants in the word after the operands, sign-extended.
+#define LOW()  ((i64)(i32)(u32)ip->x[0])
+#define HIGH() ((i64)ip->x[0] >> 32)
+// A sum in an integer type that may be signed.
+#define ADD(x, y) ((u64)(x) + (u64)(i64)(y))
 
 #define I_OP(NAME, FORM)
 #define I_UN(NAME, R, T, expr) \
@@ -413,7 +420,58 @@ OP(NAME##_I) { const T x = GET(T, ip->b); const T y = (T)(i64)ip->simm; PUT(u32,
 OP(BR_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(expr); } \
 OP(LOOP_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH_BACK(expr); } \
 OP(BR_##NAME##_I) { const T x = GET(T, ip->a); const T y = (T)(i16)ip->b; BRANCH(expr); } \
-OP(LOOP_##NAME##_I) { const T x = GET(T, ip->a); const T y = (T)(i16)ip->b; BRANCH_BACK(expr); }
+OP(LOOP_##NAME##_I) { const T x = GET(T, ip->a); const T y = (T)(i16)ip->b; BRANCH_BACK(expr); } \
+OP(BR_ADD_##NAME##_I) { \
+	const T x = (T)ADD(GET(T, ip->b), LOW()); const T y = (T)HIGH(); \
+	PUT(T, ip->a, x); BRANCH_3(expr); \
+} \
+OP(LOOP_ADD_##NAME##_I) { \
+	if (IS_DUE()) SLOW(slow_due); \
+	const T x = (T)ADD(GET(T, ip->b), LOW()); const T y = (T)HIGH(); \
+	PUT(T, ip->a, x); BRANCH_3(expr); \
+} \
+OP(LOOP_ADD_##NAME) { \
+	if (IS_DUE()) SLOW(slow_due); \
+	const T x = (T)ADD(GET(T, ip->a), LOW()); const T y = GET(T, ip->b); \
+	PUT(T, ip->a, x); BRANCH_3(expr); \
+} \
+OP(BR_AND_##NAME##_I) { \
+	const T x = (T)(ADD(GET(T, ip->b), (i16)ip->x[0]) & (u16)(ip->x[0] >> 16)); const T y = (T)HIGH(); \
+	PUT(T, ip->a, x); BRANCH_3(expr); \
+} \
+OP(LOOP_AND_##NAME##_I) { \
+	if (IS_DUE()) SLOW(slow_due); \
+	const T x = (T)(ADD(GET(T, ip->b), (i16)ip->x[0]) & (u16)(ip->x[0] >> 16)); const T y = (T)HIGH(); \
+	PUT(T, ip->a, x); BRANCH_3(expr); \
+} \
+OP(SELECT_##NAME) { \
+	const T x = GET(T, ip->d); const T y = GET(T, (u16)ip->x[0]); \
+	PUT(u32, ip->a, (expr) ? GET(u32, ip->b) : GET(u32, ip->c)); NEXT(3); \
+} \
+OP(SELECT_##NAME##_I) { \
+	const T x = GET(T, ip->d); const T y = (T)LOW(); \
+	PUT(u32, ip->a, (expr) ? GET(u32, ip->b) : GET(u32, ip->c)); NEXT(3); \
+}
+// The rest of a load and branch: the next word holds the offset and what is compared.
+#define LOAD_CMP(M, T, load, expr, other, offset) \
+	const u64 ea = (u64)GET(u32, ip->b) + (offset); \
+	M m; \
+	BOUNDS(ea, sizeof(M), mem_size); \
+	memcpy(&m, mem + ea, sizeof(M)); \
+	const u32 loaded = load; \
+	const T x = (T)loaded; const T y = (other); \
+	PUT(u32, ip->a, loaded); BRANCH_3(expr)
+#define I_LOAD_CMP(LOAD, CMP, M, T, load, expr) \
+OP(BR_##LOAD##_##CMP) { LOAD_CMP(M, T, load, expr, GET(T, (u16)ip->x[0]), ip->x[0] >> 32); } \
+OP(LOOP_##LOAD##_##CMP) { \
+	if (IS_DUE()) SLOW(slow_due); \
+	LOAD_CMP(M, T, load, expr, GET(T, (u16)ip->x[0]), ip->x[0] >> 32); \
+} \
+OP(BR_##LOAD##_##CMP##_I) { LOAD_CMP(M, T, load, expr, (T)HIGH(), (u32)ip->x[0]); } \
+OP(LOOP_##LOAD##_##CMP##_I) { \
+	if (IS_DUE()) SLOW(slow_due); \
+	LOAD_CMP(M, T, load, expr, (T)HIGH(), (u32)ip->x[0]); \
+}
 #define I_FCMP(NAME, T, expr) \
 OP(NAME) { const T x = GET(T, ip->b); const T y = GET(T, ip->c); PUT(u32, ip->a, expr); NEXT(2); } \
 OP(BR_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(expr); } \
@@ -606,16 +664,27 @@ OP(LOOP_I64_ADD_NZ) {
 	BRANCH(sum != 0);
 }
 
-OP(LOOP_I32_ADD_NE) {
+OP(BR_MOV_32) { PUT(u32, ip->a, GET(u32, ip->b)); NEXT(ip->simm); }
+OP(BR_MOV_64) { PUT(u64, ip->a, GET(u64, ip->b)); NEXT(ip->simm); }
+OP(LOOP_MOV_32) {
 	if (IS_DUE())
 		SLOW(slow_due);
-	const u32 limit = GET(u32, ip->b);
-	const u32 sum = GET(u32, ip->a) + (u32)ip->x[0];
-	PUT(u32, ip->a, sum);
-	if (sum != limit)
-		NEXT(ip->simm);
-	NEXT(3);
+	PUT(u32, ip->a, GET(u32, ip->b));
+	NEXT(ip->simm);
 }
+OP(LOOP_MOV_64) {
+	if (IS_DUE())
+		SLOW(slow_due);
+	PUT(u64, ip->a, GET(u64, ip->b));
+	NEXT(ip->simm);
+}
+OP(LOOP_MOV_32_NZ) {
+	if (IS_DUE())
+		SLOW(slow_due);
+	PUT(u32, ip->a, GET(u32, ip->b));
+	BRANCH_3(GET(u32, (u16)ip->x[0]) != 0);
+}
+OP(BR_CONST_32) { PUT(u32, ip->a, (u32)ip->x[0]); NEXT(ip->simm); }
 
 OP(BR_TABLE) {
 	const u32 i = GET(u32, ip->a);
@@ -803,6 +872,10 @@ OP(SELECT_64) { PUT(u64, ip->a, GET(u32, ip->d) != 0 ? GET(u64, ip->b) : GET(u64
 OP(SELECT_128) {
 	PUT(u64x2, ip->a, GET(u32, ip->d) != 0 ? GET(u64x2, ip->b) : GET(u64x2, ip->c));
 	NEXT(2);
+}
+OP(SELECT_TEST) {
+	PUT(u32, ip->a, (GET(u32, ip->d) & (u32)ip->x[0]) != 0 ? GET(u32, ip->b) : GET(u32, ip->c));
+	NEXT(3);
 }
 OP(GLOBAL_GET_32) { memcpy(SLOT(ip->a), inst->globals[ip->imm]->cell, 4); NEXT(2); }
 OP(GLOBAL_GET_64) { memcpy(SLOT(ip->a), inst->globals[ip->imm]->cell, 8); NEXT(2); }
@@ -1013,7 +1086,7 @@ OP(THROW_REF) { SLOW(we_slow_throw_ref); }
 HANDLERS_END
 // clang-format on
 
-const uint8_t we_icode_forms[WE_I_N] = {
+const uint16_t we_icode_forms[WE_I_N] = {
 #define I_NAME(NAME, FORM) [WE_I_##NAME] = WE_FORM_##FORM,
 #include "icode.def"
 #undef I_NAME

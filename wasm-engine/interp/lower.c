@@ -340,20 +340,58 @@ static void lower_replace(
 	we_x_mark_result(t, word);
 }
 
+// What decides a select of 32 bits: a comparison or a test.
+struct choice {
+	enum we_icode icode;
+	uint32_t d;
+	uint64_t x;
+};
+
+// Is the condition the result of the last operation, a comparison or a test? Takes that operation back.
+static bool take_choice(struct we_xlate *t, const struct we_x_operand *o, struct choice *ret)
+{
+	const struct we_iop *op;
+	enum we_icode icode;
+
+	if (t->rc != 0 || !we_x_is_last_result(t, o))
+		return false;
+	op = op_at(t, t->last);
+	icode = icode_at(t, t->last);
+	ret->d = op->b;
+	if (icode == WE_I_I32_AND_I) {
+		ret->icode = WE_I_SELECT_TEST;
+		ret->x = op->imm;
+	} else if (we_branch_forms[icode].inverse == 0) {
+		return false;
+	} else if (we_icode_forms[icode] == WE_FORM_ABI) {
+		ret->icode = (enum we_icode)(icode - WE_X_CMP_I + WE_X_SELECT_I);
+		ret->x = op->imm;
+	} else {
+		ret->icode = (enum we_icode)(icode + WE_X_SELECT);
+		ret->x = op->c;
+	}
+	(void)we_x_take_back(t);
+	return true;
+}
+
 static void lower_select(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	const struct we_x_operand cond = we_x_pop(t);
 	const struct we_x_operand y = we_x_pop(t);
 	const struct we_x_operand x = we_x_pop(t);
+	struct choice by = {.icode = we_x_by_width(how->icode, x.type)};
+	const bool is_fused = by.icode == WE_I_SELECT_32 && take_choice(t, &cond, &by);
 	const uint32_t b = we_x_slot_of(t, &x);
 	const uint32_t c = we_x_slot_of(t, &y);
-	const uint32_t d = we_x_slot_of(t, &cond);
+	const uint32_t d = is_fused ? by.d : we_x_slot_of(t, &cond);
 	const uint32_t a = we_x_push_result(t, x.type);
 	const uint32_t word = here(t);
 
 	(void)in;
-	we_x_emit(t, we_x_by_width(how->icode, x.type), a, b, c, d);
+	we_x_emit(t, by.icode, a, b, c, d);
+	if (is_fused && t->rc == 0)
+		op_at(t, word)->x[0] = by.x;
 	we_x_mark_result(t, word);
 }
 

@@ -161,34 +161,187 @@ static struct condition pop_condition(struct we_xlate *t)
 	return c;
 }
 
-// The last operation, an addition to the slot that it adds to, goes into the backward branch that looks at its result.
-// Returns: what they become, or WE_I_N.
-static enum we_icode fuse_counter(struct we_xlate *t, struct condition *c, int32_t *ret_step)
+static_assert(WE_I_I32_EQ_I == WE_I_I32_EQ + WE_X_CMP_I &&
+		      WE_I_BR_ADD_I32_EQ_I == WE_I_I32_EQ + WE_X_BR_ADD_I &&
+		      WE_I_LOOP_ADD_I32_EQ_I == WE_I_I32_EQ + WE_X_LOOP_ADD_I &&
+		      WE_I_LOOP_ADD_I32_EQ == WE_I_I32_EQ + WE_X_LOOP_ADD &&
+		      WE_I_BR_AND_I32_EQ_I == WE_I_I32_EQ + WE_X_BR_AND_I &&
+		      WE_I_LOOP_AND_I32_EQ_I == WE_I_I32_EQ + WE_X_LOOP_AND_I &&
+		      WE_I_SELECT_I32_EQ == WE_I_I32_EQ + WE_X_SELECT &&
+		      WE_I_SELECT_I32_EQ_I == WE_I_I32_EQ + WE_X_SELECT_I,
+	"forms of a comparison");
+
+// The comparison that holds of (y, x) when one holds of (x, y).
+// clang-format off
+static const enum we_icode swapped[WE_I_N] = {
+#define SAME(NAME) [WE_I_##NAME] = WE_I_##NAME,
+#define SWAP(X, Y) [WE_I_##X] = WE_I_##Y, [WE_I_##Y] = WE_I_##X,
+	SAME(I32_EQ) SAME(I32_NE) SAME(I64_EQ) SAME(I64_NE)
+	SWAP(I32_LT_S, I32_GT_S) SWAP(I32_LT_U, I32_GT_U) SWAP(I32_LE_S, I32_GE_S) SWAP(I32_LE_U, I32_GE_U)
+	SWAP(I64_LT_S, I64_GT_S) SWAP(I64_LT_U, I64_GT_U) SWAP(I64_LE_S, I64_GE_S) SWAP(I64_LE_U, I64_GE_U)
+#undef SAME
+#undef SWAP
+};
+
+// The branch that a load and a comparison with a slot become; its other forms follow it.
+static const struct load_branch {
+	enum we_icode load;
+	enum we_icode compare;
+	enum we_icode br;
+} load_branches[] = {
+#define I_NAME(NAME, FORM)
+#define I_LOAD_CMP(LOAD, CMP, M, T, load, expr) {WE_I_##LOAD, WE_I_I32_##CMP, WE_I_BR_##LOAD##_##CMP},
+#include "icode.def"
+#undef I_NAME
+};
+// clang-format on
+static_assert(WE_I_LOOP_I32_LOAD_EQ == WE_I_BR_I32_LOAD_EQ + 1 &&
+		      WE_I_BR_I32_LOAD_EQ_I == WE_I_BR_I32_LOAD_EQ + 2 &&
+		      WE_I_LOOP_I32_LOAD_EQ_I == WE_I_BR_I32_LOAD_EQ + 3,
+	"load branches");
+
+static enum we_icode load_branch(enum we_icode load, enum we_icode compare)
 {
-	const struct we_iop *op;
-	enum we_icode icode;
+	for (uint32_t i = 0; i < sizeof(load_branches) / sizeof(load_branches[0]); i++)
+		if (load_branches[i].load == load && load_branches[i].compare == compare)
+			return load_branches[i].br;
+	return WE_I_N;
+}
+
+// The integer comparison that decides a branch, so that the branch is taken if it holds. Returns: false for another
+// kind of condition.
+static bool is_comparison(struct condition *c, bool negate)
+{
+	if (c->compare == 0) {
+		c->compare = WE_I_I32_NE;
+		c->has_imm = true;
+		c->imm = 0;
+	} else if (we_branch_forms[c->compare].inverse == 0) {
+		return false;
+	} else if (c->has_imm) {
+		c->compare = (enum we_icode)(c->compare - WE_X_CMP_I);
+	}
+	if (negate)
+		c->compare = we_branch_forms[c->compare].inverse;
+	return true;
+}
+
+static uint64_t halves(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+
+// The last operation adds a constant to a slot, and its result is compared.
+static bool fuse_add(struct we_xlate *t, struct condition *c, bool is_back)
+{
+	const struct we_iop op = *op_at(t, t->last);
+	const enum we_icode icode = icode_at(t, t->last);
+	const uint32_t step = op.imm;
+
+	// The low half of an i64 may be compared.
+	if ((icode == WE_I_I32_ADD_I) != (c->compare < WE_I_I64_EQ))
+		return false;
+	if (is_back && !c->has_imm && c->b == op.a && c->a != op.a) {
+		c->b = c->a; // the counter stands first
+		c->a = op.a;
+		c->compare = swapped[c->compare];
+	}
+	if (c->a != op.a)
+		return false;
+	if (c->has_imm && is_back && op.a == op.b && c->imm == 0 && fits_16(op.simm) &&
+		(c->compare == WE_I_I32_NE || c->compare == WE_I_I64_NE)) {
+		(void)we_x_take_back(t);
+		we_x_emit(t, icode == WE_I_I32_ADD_I ? WE_I_LOOP_I32_ADD_NZ : WE_I_LOOP_I64_ADD_NZ,
+			op.a, (uint16_t)step, 0, 0);
+		return true;
+	}
+	if (c->has_imm) {
+		(void)we_x_take_back(t);
+		we_x_emit_imm(t,
+			(enum we_icode)(c->compare + (is_back ? WE_X_LOOP_ADD_I : WE_X_BR_ADD_I)),
+			op.a, op.b, 0, halves((uint32_t)c->imm, step));
+		return true;
+	}
+	if (!is_back || op.a != op.b || c->b == op.a)
+		return false;
+	(void)we_x_take_back(t);
+	we_x_emit_imm(t, (enum we_icode)(c->compare + WE_X_LOOP_ADD), op.a, c->b, 0, step);
+	return true;
+}
+
+// The last operation is an i32.and with a constant, perhaps of a sum with one, and its result is compared.
+static bool fuse_and(struct we_xlate *t, struct condition *c, bool is_back)
+{
+	const struct we_iop op = *op_at(t, t->last);
+	uint32_t b = op.b;
+	uint32_t addend = 0;
+
+	if (c->a != op.a || !c->has_imm || op.imm > UINT16_MAX)
+		return false;
+	(void)we_x_take_back(t);
+	if (t->last != WE_X_NONE && icode_at(t, t->last) == WE_I_I32_ADD_I && b >= t->stack &&
+		op_at(t, t->last)->a == b && fits_16(op_at(t, t->last)->simm)) {
+		addend = (uint16_t)op_at(t, t->last)->simm;
+		b = op_at(t, t->last)->b;
+		(void)we_x_take_back(t);
+	}
+	we_x_emit_imm(t, (enum we_icode)(c->compare + (is_back ? WE_X_LOOP_AND_I : WE_X_BR_AND_I)),
+		op.a, b, 0, halves((uint32_t)c->imm, op.imm << 16 | addend));
+	return true;
+}
+
+// The last operation loads what is compared.
+static bool fuse_load(struct we_xlate *t, struct condition *c, bool is_back)
+{
+	const struct we_iop op = *op_at(t, t->last);
+	const enum we_icode icode = icode_at(t, t->last);
+	enum we_icode br;
+
+	if (!c->has_imm && c->b == op.a && c->a != op.a) {
+		c->b = c->a; // what is loaded stands first
+		c->a = op.a;
+		c->compare = swapped[c->compare];
+	}
+	br = load_branch(icode, c->compare);
+	if (br == WE_I_N || c->a != op.a || (!c->has_imm && c->b == op.a))
+		return false;
+	br = (enum we_icode)(br + (c->has_imm ? 2 : 0) + (is_back ? 1 : 0));
+	we_x_emit_at(t, br, op.a, op.b, 0,
+		c->has_imm ? halves((uint32_t)c->imm, op.imm) : halves(op.imm, c->b),
+		we_x_take_back(t));
+	return true;
+}
+
+// Take the operation before a branch into it. Returns: false when there is no such pair.
+static bool fuse_branch(struct we_xlate *t, struct condition *c, bool negate, bool is_back)
+{
+	struct condition compared = *c;
 
 	if (t->last == WE_X_NONE || t->rc != 0)
-		return WE_I_N;
-	op = op_at(t, t->last);
-	icode = icode_at(t, t->last);
-	if ((icode != WE_I_I32_ADD_I && icode != WE_I_I64_ADD_I) || op->a != op->b)
-		return WE_I_N;
-	*ret_step = op->simm;
-	if (c->compare == WE_I_I32_NE && c->b == op->a && c->a != op->a) {
-		c->b = c->a; // the counter stands first
-		c->a = op->a;
+		return false;
+	if (is_back && c->compare == 0 && !negate && icode_at(t, t->last) == WE_I_MOV_32) {
+		const struct we_iop op = *op_at(t, t->last);
+
+		(void)we_x_take_back(t);
+		we_x_emit_imm(t, WE_I_LOOP_MOV_32_NZ, op.a, op.b, 0, c->a);
+		return true;
 	}
-	if (c->a != op->a)
-		return WE_I_N;
-	if (c->compare == 0 && icode == WE_I_I32_ADD_I && fits_16(*ret_step))
-		return WE_I_LOOP_I32_ADD_NZ;
-	if (c->compare == WE_I_I64_NE_I && c->imm == 0 && icode == WE_I_I64_ADD_I &&
-		fits_16(*ret_step))
-		return WE_I_LOOP_I64_ADD_NZ;
-	if (c->compare == WE_I_I32_NE && icode == WE_I_I32_ADD_I && c->b != op->a)
-		return WE_I_LOOP_I32_ADD_NE;
-	return WE_I_N;
+	if (!is_comparison(&compared, negate))
+		return false;
+	switch (icode_at(t, t->last)) {
+	case WE_I_I32_ADD_I:
+	case WE_I_I64_ADD_I:
+		return fuse_add(t, &compared, is_back);
+	case WE_I_I32_AND_I:
+		return fuse_and(t, &compared, is_back);
+	case WE_I_I32_LOAD:
+	case WE_I_I32_LOAD8_U:
+	case WE_I_I32_LOAD8_S:
+	case WE_I_I32_LOAD16_U:
+		return fuse_load(t, &compared, is_back);
+	default: // another one: the branch follows it
+		return false;
+	}
 }
 
 // Emit the branch, its distance still open, backwards or not. Returns: its word.
@@ -196,19 +349,11 @@ static uint32_t emit_condition(struct we_xlate *t, struct condition *c, bool is_
 {
 	const bool negate = c->is_not != is_not;
 	const struct we_branch_forms *forms = &we_branch_forms[c->compare];
-	int32_t step = 0;
-	enum we_icode icode = is_back && !negate ? fuse_counter(t, c, &step) : WE_I_N;
+	enum we_icode icode;
 	uint32_t word;
 
-	if (icode != WE_I_N) {
-		t->words.len = t->last;
-		word = here(t);
-		if (icode == WE_I_LOOP_I32_ADD_NE)
-			we_x_emit_imm(t, icode, c->a, c->b, 0, (uint32_t)step);
-		else
-			we_x_emit(t, icode, c->a, (uint16_t)step, 0, 0);
-		return word;
-	}
+	if (fuse_branch(t, c, negate, is_back))
+		return t->newest;
 	word = here(t);
 	if (c->compare == 0)
 		icode = negate ? (is_back ? WE_I_LOOP_Z : WE_I_BR_Z)
@@ -293,6 +438,28 @@ static void emit_return(struct we_xlate *t, const struct we_x_label *function)
 	we_x_emit(t, WE_I_RET, 0, 0, 0, 0);
 }
 
+// Emit a jump, its distance still open; the last operation goes into it if it moves a value. Returns: its word.
+static uint32_t emit_br(struct we_xlate *t, bool is_back)
+{
+	const enum we_icode last =
+		t->last == WE_X_NONE || t->rc != 0 ? WE_I_BR : icode_at(t, t->last);
+	struct we_iop op;
+
+	if (last != WE_I_MOV_32 && last != WE_I_MOV_64 && (last != WE_I_CONST_32 || is_back)) {
+		we_x_emit(t, is_back ? WE_I_LOOP_BR : WE_I_BR, 0, 0, 0, 0);
+		return t->newest;
+	}
+	op = *op_at(t, t->last);
+	(void)we_x_take_back(t);
+	if (last == WE_I_CONST_32)
+		we_x_emit_imm(t, WE_I_BR_CONST_32, op.a, 0, 0, op.imm);
+	else if (last == WE_I_MOV_32)
+		we_x_emit(t, is_back ? WE_I_LOOP_MOV_32 : WE_I_BR_MOV_32, op.a, op.b, 0, 0);
+	else
+		we_x_emit(t, is_back ? WE_I_LOOP_MOV_64 : WE_I_BR_MOV_64, op.a, op.b, 0, 0);
+	return t->newest;
+}
+
 // The way to a label whose values may have to move: moves and a jump, or a return.
 static void emit_jump(struct we_xlate *t, struct we_x_label *label)
 {
@@ -304,8 +471,7 @@ static void emit_jump(struct we_xlate *t, struct we_x_label *label)
 	}
 	if (has_moves(t, label))
 		carry(t, label, label->slot);
-	word = here(t);
-	we_x_emit(t, label->kind == WE_OP_LOOP ? WE_I_LOOP_BR : WE_I_BR, 0, 0, 0, 0);
+	word = emit_br(t, label->kind == WE_OP_LOOP);
 	aim(t, label, distance_of(word), word);
 }
 
@@ -367,8 +533,7 @@ void we_lower_else(struct we_xlate *t, const struct we_instr *in, const struct w
 		uint32_t word;
 
 		we_x_top_home(t, label->n_results);
-		word = here(t);
-		we_x_emit(t, WE_I_BR, 0, 0, 0, 0);
+		word = emit_br(t, false);
 		if (t->rc == 0)
 			add_patch(t, &label->patches, distance_of(word), word);
 	}

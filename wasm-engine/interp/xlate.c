@@ -55,6 +55,7 @@ struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t
 	memset(data, 0, n_words * sizeof(*data));
 	data[0] = icode;
 	t->words.len += n_words;
+	t->newest = word;
 	t->earlier = t->last;
 	t->last = WE_X_NONE;
 	return op_at(t, word);
@@ -86,6 +87,16 @@ void we_x_emit_imm(
 	op->imm = imm;
 	if (n_words > 2)
 		op->x[0] = x;
+}
+
+void we_x_emit_at(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm,
+	uint64_t x, uint32_t at)
+{
+	const uint32_t now = t->at;
+
+	t->at = at;
+	we_x_emit_imm(t, icode, a, b, imm, x);
+	t->at = now;
 }
 
 void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c,

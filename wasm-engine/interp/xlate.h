@@ -72,6 +72,7 @@ struct we_xlate {
 	uint32_t stack;   // slot where the operand stack begins
 	uint32_t top;     // slot after the top of the operand stack
 	uint32_t max;     // highest slot + 1 that a frame needs
+	uint32_t newest;  // word of the last operation
 	uint32_t last;    // word of the last operation if its slot a is its result, else WE_X_NONE
 	uint32_t earlier; // the same of the one before it
 	uint32_t homely;  // operands below this one are not IN_LOCAL
@@ -91,6 +92,18 @@ struct we_xlate {
 	uint16_t *slots;   // [n_locals]
 	we_valtype *types; // [n_locals]
 	uint32_t *uses;    // [n_locals] topmost operand IN_LOCAL, or WE_X_NONE
+};
+
+// The forms of an integer comparison follow it in the table.
+enum {
+	WE_X_CMP_I = 1,
+	WE_X_BR_ADD_I = 6,
+	WE_X_LOOP_ADD_I = 7,
+	WE_X_LOOP_ADD = 8,
+	WE_X_BR_AND_I = 9,
+	WE_X_LOOP_AND_I = 10,
+	WE_X_SELECT = 11,
+	WE_X_SELECT_I = 12,
 };
 
 struct we_lowering {
@@ -171,6 +184,9 @@ void we_x_emit_imm(
 // Write a constant to a slot; move a value of a type from slot to slot.
 void we_x_emit_constant(struct we_xlate *t, uint32_t slot, const struct we_x_operand *o);
 void we_x_emit_move(struct we_xlate *t, we_valtype type, uint32_t to, uint32_t from);
+// Append an operation that belongs to the instruction at `at` in the module.
+void we_x_emit_at(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm,
+	uint64_t x, uint32_t at);
 // Append an operation of two words that does what stands at `first` in the module, too, and before.
 void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c,
 	uint32_t d, uint32_t first);
