@@ -43,6 +43,7 @@ int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	if (entry != 0) // a host function calls back: still the same entry
 		return store->tier->call(func, slots, err);
 	atomic_store_explicit(&store->entry, ++store->n_entries, memory_order_relaxed);
+	store->exception = 0;
 	if (store->has_heap_budget && store->heap != NULL)
 		we_heap_enter(store->heap, store->n_entries);
 	rc = store->tier->call(func, slots, err);

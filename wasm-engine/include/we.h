@@ -335,7 +335,7 @@ WE_PUBLIC WE_MUST_USE int we_ref_from_host(
 // ---- exceptions ---------------------------------------------------------------------------------
 //
 // A host function raises one by `return we_throw(...)`. A call that ends with one returns TRAP, its err->trap is
-// WE_TRAP_UNCAUGHT_EXCEPTION, and the exception is under way until we_catch takes it; a host function that returns such a
+// WE_TRAP_UNCAUGHT_EXCEPTION, and the exception is under way until we_catch takes it or the next call from outside begins; a host function that returns such a
 // failure lets it go on.
 
 // A tag; type without results.
