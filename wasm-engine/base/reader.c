@@ -106,12 +106,12 @@ int we_reader_u32_long(struct we_reader *r, uint32_t *ret)
 	return 0;
 }
 
-int we_reader_u64(struct we_reader *r, uint64_t *ret)
+int we_reader_u64_long(struct we_reader *r, uint64_t *ret)
 {
 	return read_leb(r, 64, false, ret);
 }
 
-int we_reader_s32(struct we_reader *r, int32_t *ret)
+int we_reader_s32_long(struct we_reader *r, int32_t *ret)
 {
 	uint64_t value = 0;
 	const int rc = read_leb(r, 32, true, &value);

@@ -75,8 +75,27 @@ static inline WE_MUST_USE int we_reader_u32(struct we_reader *r, uint32_t *ret) 
 	return we_reader_u32_long(r, ret);
 }
 
-WE_MUST_USE int we_reader_u64(struct we_reader *r, uint64_t *ret);     // LEB128
-WE_MUST_USE int we_reader_s32(struct we_reader *r, int32_t *ret);      // LEB128
+WE_MUST_USE int we_reader_u64_long(struct we_reader *r, uint64_t *ret);
+WE_MUST_USE int we_reader_s32_long(struct we_reader *r, int32_t *ret);
+
+static inline WE_MUST_USE int we_reader_u64(struct we_reader *r, uint64_t *ret) // LEB128
+{
+	if (r->at < r->end && *r->at < 0x80) {
+		*ret = *r->at++;
+		return 0;
+	}
+	return we_reader_u64_long(r, ret);
+}
+
+static inline WE_MUST_USE int we_reader_s32(struct we_reader *r, int32_t *ret) // LEB128
+{
+	if (r->at < r->end && *r->at < 0x80) { // 7 bits with their sign
+		*ret = (int32_t)(*r->at++ ^ 0x40) - 0x40;
+		return 0;
+	}
+	return we_reader_s32_long(r, ret);
+}
+
 WE_MUST_USE int we_reader_s33(struct we_reader *r, int64_t *ret);      // LEB128
 WE_MUST_USE int we_reader_s64(struct we_reader *r, int64_t *ret);      // LEB128
 WE_MUST_USE int we_reader_fixed32(struct we_reader *r, uint32_t *ret); // little-endian

@@ -29,6 +29,8 @@ struct we_checker {
 	struct we_vec *ctrls; // scratch->ctrls
 	struct we_error *err;
 	const struct we_instr *in; // at which we are
+	void *translation;         // of the tier, or NULL
+	uint64_t features;         // bits of enum we_feature, seen so far
 	we_funcidx func;           // or WE_NO_FUNC
 	uint32_t n_locals;
 	uint32_t n_slots; // of the value stack now, 8 bytes each

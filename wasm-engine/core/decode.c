@@ -95,28 +95,7 @@ static void note_feature(struct decoder *d, enum we_feature feature)
 
 static void note_valtype(struct decoder *d, we_valtype type)
 {
-	if (type == WE_T_V128) {
-		note_feature(d, WE_FEATURE_SIMD);
-	} else if (!we_valtype_is_ref(type)) {
-		return;
-	} else if (type & WE_T_INDEX) {
-		note_feature(d, WE_FEATURE_FUNC_REFS);
-	} else {
-		switch (type & WE_T_INDEX_MASK) {
-		case WE_HEAP_FUNC:
-		case WE_HEAP_EXTERN:
-			note_feature(
-				d, type & WE_T_NULL ? WE_FEATURE_REF_TYPES : WE_FEATURE_FUNC_REFS);
-			break;
-		case WE_HEAP_EXN:
-		case WE_HEAP_NOEXN:
-			note_feature(d, WE_FEATURE_EXCEPTIONS);
-			break;
-		default:
-			note_feature(d, WE_FEATURE_GC);
-			break;
-		}
-	}
+	d->module->features |= we_valtype_features(type);
 }
 
 // The number of items of a list whose items take at least one byte each.
@@ -879,10 +858,8 @@ static int read_code(struct decoder *d, struct we_reader *r, struct we_func_def 
 	if (len > max)
 		return over_limit(d, &body, "bytes of one function", (uint32_t)max);
 	rc = read_locals(d, &body, func);
-	if (rc == 0)
-		rc = scan_expr(d, &body, &func->body);
-	if (rc == 0 && !we_reader_at_end(&body))
-		rc = we_reader_fail(&body, "END opcode expected: section size mismatch");
+	func->body.at = we_reader_pos(&body);
+	func->body.end = func->body.at + (uint32_t)we_reader_left(&body);
 	return rc;
 }
 
@@ -1105,10 +1082,45 @@ static int check_whole(struct decoder *d, const struct we_reader *r)
 		return we_reader_fail(r,
 			"data count and data section have inconsistent lengths: %u and %u",
 			module->data_count, d->is->n_datas);
-	if (d->needs_data_count && !module->has_data_count)
-		return we_reader_fail_at(
-			r, r->base + d->needs_data_at, "data count section required");
 	return 0;
+}
+
+void we_module_name_code(struct we_error *err)
+{
+	name_section(err, SECTION_CODE);
+}
+
+// One body, up to its `end`, which must be its last byte.
+static int scan_body(struct decoder *d, const struct we_func_def *func)
+{
+	struct we_reader r;
+	struct we_span span;
+	int rc;
+
+	we_module_reader(d->module, func->body, &r, d->err);
+	rc = scan_expr(d, &r, &span);
+	if (rc == 0 && !we_reader_at_end(&r))
+		rc = we_reader_fail(&r, "END opcode expected: section size mismatch");
+	if (rc == 0 && d->needs_data_count && !d->module->has_data_count)
+		rc = we_reader_fail_at(
+			&r, r.base + d->needs_data_at, "data count section required");
+	return rc;
+}
+
+int we_module_scan(struct we_module *module, struct we_error *err)
+{
+	struct decoder d = {.module = module, .is = &module->is, .err = err};
+	int rc = 0;
+
+	for (we_funcidx i = d.is->n_imported_funcs; rc == 0 && i < d.is->n_funcs; i++) {
+		rc = scan_body(&d, &d.is->funcs[i]);
+		if (rc < 0) {
+			err->func = i;
+			we_module_name_code(err);
+		}
+	}
+	we_vec_fini(&d.ifs);
+	return rc;
 }
 
 int we_module_decode(struct we_module *module, struct we_error *err)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_module_decode: bytes -> module.
 //
-// Module path 1/6. Reads everything of WebAssembly 3.0, bodies included, so that what passes is
-// well-formed to the last byte; meaning is for the validator.
+// Module path 1/6. Reads everything of WebAssembly 3.0 but the instructions of the bodies, which the validator reads
+// when it checks them; meaning is for the validator.
 // Spec: core "Binary Format".
 #pragma once
 
@@ -12,6 +12,12 @@
 // err: not NULL.
 // Returns: 0; MALFORMED; INVALID beyond an implementation limit; NOMEM.
 WE_MUST_USE int we_module_decode(struct we_module *module, struct we_error *err);
+
+// Read all bodies for their form alone, as far as they are well-formed. err: not NULL.
+// Returns: 0; MALFORMED; INVALID beyond an implementation limit; NOMEM.
+WE_MUST_USE int we_module_scan(struct we_module *module, struct we_error *err);
+// Say in a message that it speaks of the code section.
+void we_module_name_code(struct we_error *err);
 
 // Take the names of the module and its functions from the name section, if there is a good one.
 void we_module_decode_names(struct we_module *module);

@@ -253,15 +253,11 @@ static int read_raw16(struct we_reader *r, uint8_t *ret)
 
 static int read_immediates(struct we_reader *r, struct we_instr *ret)
 {
-	const enum we_imm imm = (enum we_imm)we_op_info[ret->op].imm;
 	int rc;
 
-	if (imm == WE_IMM_NONE)
-		return 0;
-	if (imm <= WE_IMM_LAST_INDEX) // most of what compilers write
-		return we_reader_u32(r, &ret->of.idx);
-	switch (imm) {
+	switch ((enum we_imm)we_op_info[ret->op].imm) {
 	case WE_IMM_NONE:
+		return 0;
 	case WE_IMM_LABEL:
 	case WE_IMM_FUNC:
 	case WE_IMM_TYPE:
@@ -272,7 +268,7 @@ static int read_immediates(struct we_reader *r, struct we_instr *ret)
 	case WE_IMM_MEMORY:
 	case WE_IMM_DATA:
 	case WE_IMM_ELEM:
-		break;
+		return we_reader_u32(r, &ret->of.idx);
 	case WE_IMM_BLOCK:
 		return read_blocktype(r, &ret->of.block);
 	case WE_IMM_LABELS:
@@ -321,27 +317,22 @@ static int read_immediates(struct we_reader *r, struct we_instr *ret)
 	__builtin_unreachable();
 }
 
-int we_instr_read(struct we_reader *r, struct we_instr *ret)
+int we_instr_read_long(struct we_reader *r, const uint8_t *start, struct we_instr *ret)
 {
-	const uint8_t *start = r->at;
-	uint8_t first;
+	const uint8_t first = *start;
 	uint32_t code;
-	int rc = we_reader_u8(r, &first);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	ret->at = (uint32_t)(start - r->base);
-	if (first >= MULTI_BYTE_FIRST && first <= MULTI_BYTE_LAST) {
-		rc = we_reader_u32(r, &code);
-		if (rc < 0)
-			return rc;
-		ret->op = we_op_find(first, code);
-		if (ret->op == WE_OP_NONE)
-			return we_reader_fail_at(r, start, "illegal opcode %02x %02x", first, code);
-	} else {
-		ret->op = we_op_find(0, first);
+	if (first < MULTI_BYTE_FIRST || first > MULTI_BYTE_LAST) {
 		if (ret->op == WE_OP_NONE)
 			return we_reader_fail_at(r, start, "illegal opcode %02x", first);
+		return read_immediates(r, ret);
 	}
+	rc = we_reader_u32(r, &code);
+	if (rc < 0)
+		return rc;
+	ret->op = we_op_find(first, code);
+	if (ret->op == WE_OP_NONE)
+		return we_reader_fail_at(r, start, "illegal opcode %02x %02x", first, code);
 	return read_immediates(r, ret);
 }

@@ -79,8 +79,30 @@ struct we_instr {
 	} of;
 };
 
+// Those with a prefix or with longer immediates; we_instr_read is what one calls.
+WE_MUST_USE int we_instr_read_long(struct we_reader *r, const uint8_t *start, struct we_instr *ret);
+
 // Read the next instruction. Fails: MALFORMED at the offending byte.
-WE_MUST_USE int we_instr_read(struct we_reader *r, struct we_instr *ret);
+static inline WE_MUST_USE int we_instr_read(struct we_reader *r, struct we_instr *ret)
+{
+	const uint8_t *start = r->at;
+	enum we_imm imm;
+	uint8_t first;
+	const int rc = we_reader_u8(r, &first);
+
+	if (rc < 0)
+		return rc;
+	ret->at = (uint32_t)(start - r->base);
+	ret->op = (enum we_op)we_op_of_code[first]; // NONE for a prefix
+	imm = (enum we_imm)we_op_info[ret->op].imm;
+	if (ret->op != WE_OP_NONE && imm == WE_IMM_NONE)
+		return 0;
+	if (imm > WE_IMM_NONE && imm <= WE_IMM_LAST_INDEX) // most of what compilers write
+		return we_reader_u32(r, &ret->of.idx);
+	if (imm == WE_IMM_I32)
+		return we_reader_s32(r, &ret->of.i32);
+	return we_instr_read_long(r, start, ret);
+}
 
 // The next clause of try_table.
 WE_MUST_USE int we_catch_read(struct we_reader *r, struct we_catch *ret);

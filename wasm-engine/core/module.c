@@ -58,27 +58,6 @@ bool we_module_resolve_type(const struct we_module *module, we_valtype *type)
 	return true;
 }
 
-bool we_module_resolve(const struct we_module *module, struct we_instr *in)
-{
-	switch ((enum we_imm)we_op_info[in->op].imm) {
-	case WE_IMM_BLOCK:
-		return in->of.block.kind != WE_BLOCK_VAL ||
-		       we_module_resolve_type(module, &in->of.block.val);
-	case WE_IMM_TRY_TABLE:
-		return in->of.try_table.block.kind != WE_BLOCK_VAL ||
-		       we_module_resolve_type(module, &in->of.try_table.block.val);
-	case WE_IMM_SELECT:
-		return we_module_resolve_type(module, &in->of.select);
-	case WE_IMM_HEAPTYPE:
-		return we_module_resolve_type(module, &in->of.heap);
-	case WE_IMM_CAST:
-		return we_module_resolve_type(module, &in->of.cast.from) &&
-		       we_module_resolve_type(module, &in->of.cast.to);
-	default: // names no type, or only by its index
-		return true;
-	}
-}
-
 we_valtype we_func_def_local(const struct we_func_def *func, we_localidx i)
 {
 	uint32_t left = i;
@@ -94,20 +73,25 @@ we_valtype we_func_def_local(const struct we_func_def *func, we_localidx i)
 	return WE_T_BOT;
 }
 
-// Module path 3/6: every body, then the links between them.
-static int translate(struct we_module *module, struct we_error *err)
+// Module path 2/6 and 3/6: every body is checked and translated, then the links between them are made.
+static int validate(struct we_module *module, struct we_error *err)
 {
 	const struct we_tier *tier = module->engine->tier;
+	struct we_error malformed;
+	void *translation = NULL;
+	int rc = tier->open(module, &translation, err);
 
-	for (we_funcidx i = module->is.n_imported_funcs; i < module->is.n_funcs; i++) {
-		const int rc = tier->translate(module, i, &module->is.funcs[i].code, err);
-
-		if (rc < 0)
-			return rc;
+	if (rc == 0)
+		rc = we_module_validate(module, translation, err);
+	tier->close(translation);
+	// A module that is also malformed, further on, is called malformed.
+	if (rc == WE_E_INVALID && we_module_scan(module, &malformed) == WE_E_MALFORMED) {
+		*err = malformed;
+		return malformed.rc;
 	}
-	for (we_funcidx i = module->is.n_imported_funcs; i < module->is.n_funcs; i++)
+	for (we_funcidx i = module->is.n_imported_funcs; rc == 0 && i < module->is.n_funcs; i++)
 		tier->link(module->is.funcs[i].code);
-	return 0;
+	return rc;
 }
 
 static void destroy(struct we_module *module)
@@ -150,10 +134,8 @@ int we_module_create(struct we_engine *engine, struct we_bytes bytes, uint64_t f
 	rc = we_module_decode(module, err);
 	if (rc == 0) {
 		we_module_decode_names(module);
-		rc = we_module_validate(module, err);
+		rc = validate(module, err);
 	}
-	if (rc == 0)
-		rc = translate(module, err);
 	if (rc < 0) {
 		destroy(module);
 		return rc;

@@ -14,7 +14,6 @@
 #include "type.h"
 
 struct we_blocktype;
-struct we_instr;
 struct we_reader;
 
 // Spec: core "Recursive Types", "Composite Types".
@@ -197,10 +196,7 @@ void we_module_reader(const struct we_module *module, struct we_span span, struc
 void we_blocktype_types(const struct we_module *module, const struct we_blocktype *block,
 	const we_valtype **ret_params, uint32_t *ret_n_params, const we_valtype **ret_results,
 	uint32_t *ret_n_results);
-// Make the types that an instruction names those of the engine. Returns: false when one names a type that the module
-// does not have.
-bool we_module_resolve(const struct we_module *module, struct we_instr *in);
-// The same for one type.
+// Make a type one of the engine. Returns: false when it names a type that the module does not have.
 bool we_module_resolve_type(const struct we_module *module, we_valtype *type);
 // Type of local i (parameters first), i < n_locals.
 we_valtype we_func_def_local(const struct we_func_def *func, we_localidx i);

@@ -25,9 +25,10 @@ enum {
 };
 
 const struct we_op_info we_op_info[WE_OP_N] = {
-	[WE_OP_NONE] = {"?", "", "", 0, WE_FEATURE_MVP, WE_IMM_NONE},
+	[WE_OP_NONE] = {"?", "", "", 0, WE_FEATURE_MVP, WE_IMM_NONE, 0, 0},
 #define WE_OP(feature, prefix, code, NAME, mnemonic, imm, params, results, flags)                  \
-	[WE_OP_##NAME] = {mnemonic, params, results, flags, WE_FEATURE_##feature, WE_IMM_##imm},
+	[WE_OP_##NAME] = {mnemonic, params, results, flags, WE_FEATURE_##feature, WE_IMM_##imm,    \
+		sizeof(params) - 1, sizeof(results) - 1},
 #include "opcode.def"
 #undef WE_OP
 };
@@ -46,7 +47,7 @@ enum {
 		: (prefix) == 0xfc ? N_PLAIN + N_FB + (code)                                       \
 				   : N_PLAIN + N_FB + N_FC + (code))
 
-static const uint16_t op_of_slot[N_CODES] = {
+const uint16_t we_op_of_code[N_CODES] = {
 #define WE_OP(feature, prefix, code, NAME, mnemonic, imm, params, results, flags)                  \
 	[SLOT(prefix, code)] = WE_OP_##NAME,
 #include "opcode.def"
@@ -61,7 +62,7 @@ enum we_op we_op_find(uint8_t prefix, uint32_t code)
 			   : prefix == 0xfd ? N_FD
 					    : 0;
 
-	return code < n ? (enum we_op)op_of_slot[SLOT(prefix, code)] : WE_OP_NONE;
+	return code < n ? (enum we_op)we_op_of_code[SLOT(prefix, code)] : WE_OP_NONE;
 }
 
 static_assert(WE_OP_FLAG_W16 == 16 * WE_OP_FLAG_W1, "the width flags are the width, shifted");

@@ -79,10 +79,14 @@ struct we_op_info {
 	uint16_t flags;      // enum we_op_flag
 	uint8_t feature;     // enum we_feature
 	uint8_t imm;         // enum we_imm
+	uint8_t n_params;    // when params is not "*"
+	uint8_t n_results;   // when results is not "*"
 };
 
 extern const struct we_op_info we_op_info[WE_OP_N];
 
+// enum we_op of each opcode: the 256 of one byte, then those behind prefixes; WE_OP_NONE where there is no instruction.
+extern const uint16_t we_op_of_code[];
 // The instruction of (prefix, code), prefix 0 for one-byte opcodes; WE_OP_NONE when there is none.
 enum we_op we_op_find(uint8_t prefix, uint32_t code);
 // Width of the access or lane in bytes: 1, 2, 4, 8 or 16; 0 for other instructions.

@@ -5,18 +5,25 @@
 // includes nothing of the tier's folder.
 #pragma once
 
+#include "instr.h"
 #include "runtime.h"
 
 struct we_tier {
 	const char *name; // "interp"
 
-	// Translate the body of a function that passed validation, after all bodies of the module
-	// did. The module's index spaces are complete; is.funcs[i].code of other functions may not
-	// be set yet.
-	// Returns: 0 and *ret_code, owned by the caller; INVALID or EXHAUSTED beyond an
-	// implementation limit; NOMEM.
-	int (*translate)(const struct we_module *module, we_funcidx func, void **ret_code,
-		struct we_error *err);
+	// Translate bodies while they are validated, one after the other. The index spaces of
+	// the module are complete; is.funcs[i].code may not be set yet.
+	//	open    -> *ret_translation, owned by the caller. Returns: 0; NOMEM.
+	//	begin   the body of a function; what was begun and not ended is forgotten
+	//	lower   its next instruction, valid, its types those of the engine
+	//	end     after its last `end`: *ret_code, owned by the caller
+	//	close   NULL is fine
+	// Fail: INVALID beyond an implementation limit; NOMEM.
+	int (*open)(const struct we_module *module, void **ret_translation, struct we_error *err);
+	int (*begin)(void *translation, we_funcidx func, struct we_error *err);
+	int (*lower)(void *translation, const struct we_instr *in, struct we_error *err);
+	int (*end)(void *translation, void **ret_code, struct we_error *err);
+	void (*close)(void *translation);
 	// Called for each function once all of the module are translated: its code may now name
 	// theirs.
 	void (*link)(void *code);

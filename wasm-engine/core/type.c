@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "feature.h"
 
 static bool is_index(uint32_t heap)
 {
@@ -78,6 +79,28 @@ bool we_valtype_matches(const struct we_engine *engine, we_valtype sub, we_valty
 	if ((sub & WE_T_NULL) && !(super & WE_T_NULL))
 		return false;
 	return heap_matches(engine, sub & ~flags, super & ~flags);
+}
+
+uint64_t we_valtype_features(we_valtype type)
+{
+	const uint64_t one = 1;
+
+	if (type == WE_T_V128)
+		return one << WE_FEATURE_SIMD;
+	if (!we_valtype_is_ref(type))
+		return 0;
+	if (type & WE_T_INDEX)
+		return one << WE_FEATURE_FUNC_REFS;
+	switch (type & WE_T_INDEX_MASK) {
+	case WE_HEAP_FUNC:
+	case WE_HEAP_EXTERN:
+		return one << (type & WE_T_NULL ? WE_FEATURE_REF_TYPES : WE_FEATURE_FUNC_REFS);
+	case WE_HEAP_EXN:
+	case WE_HEAP_NOEXN:
+		return one << WE_FEATURE_EXCEPTIONS;
+	default:
+		return one << WE_FEATURE_GC;
+	}
 }
 
 uint32_t we_valtype_top(const struct we_engine *engine, we_valtype type)
@@ -204,24 +227,6 @@ const char *we_valtype_print(we_valtype type, char *buf, size_t cap)
 	else
 		snprintf(buf, cap, "(ref %s%s)", null, heap_name(type & WE_T_INDEX_MASK));
 	return buf;
-}
-
-we_valtype we_letter_valtype(char letter)
-{
-	switch (letter) {
-	case 'i':
-		return WE_T_I32;
-	case 'l':
-		return WE_T_I64;
-	case 'f':
-		return WE_T_F32;
-	case 'd':
-		return WE_T_F64;
-	case 'v':
-		return WE_T_V128;
-	default:
-		return WE_T_BOT;
-	}
 }
 
 enum we_kind we_valtype_kind(const struct we_engine *engine, we_valtype type)

@@ -16,6 +16,7 @@ struct validator {
 	struct we_module *module;
 	struct we_module_spaces *is; // module->is
 	struct we_body_scratch scratch;
+	void *translation;
 	struct we_error *err;
 };
 
@@ -482,13 +483,14 @@ static int check_bodies(struct validator *v)
 	int rc = 0;
 
 	for (we_funcidx i = v->is->n_imported_funcs; rc == 0 && i < v->is->n_funcs; i++)
-		rc = we_body_validate(v->module, i, &v->scratch, v->err);
+		rc = we_body_validate(v->module, i, &v->scratch, v->translation, v->err);
 	return rc;
 }
 
-int we_module_validate(struct we_module *module, struct we_error *err)
+int we_module_validate(struct we_module *module, void *translation, struct we_error *err)
 {
-	struct validator v = {.module = module, .is = &module->is, .err = err};
+	struct validator v = {
+		.module = module, .is = &module->is, .translation = translation, .err = err};
 	int (*const steps[])(struct validator *) = {check_types, check_functypes, check_tagtypes,
 		check_tabletypes, check_memtypes, check_globaltypes, check_elemtypes, check_globals,
 		check_table_inits, check_exports, check_start, check_elems, check_datas,

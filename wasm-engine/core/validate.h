@@ -7,10 +7,11 @@
 
 #include "module.h"
 
-// Check a decoded module whose features are all built; resolves type indices to function types and
-// sorts the exports by name.
-// Returns: 0; INVALID with the offset and function; NOMEM.
-WE_MUST_USE int we_module_validate(struct we_module *module, struct we_error *err);
+// Check a decoded module; resolves type indices to types of the engine, sorts the exports by name, and gives the
+// instructions of each body to the translation, so that is.funcs[i].code is set.
+// Returns: 0; MALFORMED, in a body; INVALID with the offset and function; NOMEM.
+WE_MUST_USE int we_module_validate(
+	struct we_module *module, void *translation, struct we_error *err);
 
 // The export of that name, or NULL.
 const struct we_export_def *we_module_find_export(

@@ -12,8 +12,10 @@
 #include <stdio.h> // snprintf
 #include <string.h>
 
-#include "instr.h"
+#include "decode.h"
+#include "engine.h"
 #include "limits.h"
+#include "tier.h"
 
 void we_body_scratch_fini(struct we_body_scratch *scratch)
 {
@@ -84,7 +86,26 @@ int we_checker_push_n(struct we_checker *c, const we_valtype *types, uint32_t n)
 
 int we_checker_push(struct we_checker *c, we_valtype type)
 {
-	return we_checker_push_n(c, &type, 1);
+	struct we_vec *vals = c->vals;
+
+	if (vals->len == vals->cap || c->n_slots >= WE_LIMIT_FRAME_SLOTS)
+		return we_checker_push_n(c, &type, 1);
+	((we_valtype *)vals->data)[vals->len++] = type;
+	c->n_slots += we_valtype_n_slots(type);
+	return 0;
+}
+
+// Pop `type` if exactly that is on top, as nearly always.
+static bool pops(struct we_checker *c, we_valtype type)
+{
+	struct we_vec *vals = c->vals;
+
+	if (vals->len == frame_at(c, 0)->height ||
+		((const we_valtype *)vals->data)[vals->len - 1] != type)
+		return false;
+	vals->len--;
+	c->n_slots -= we_valtype_n_slots(type);
+	return true;
 }
 
 // Pop whatever is there. expected is for the message.
@@ -111,8 +132,11 @@ int we_checker_pop(struct we_checker *c, we_valtype expected)
 	char want[32];
 	char have[32];
 	we_valtype actual;
-	const int rc = we_checker_pop_any(c, expected, &actual);
+	int rc;
 
+	if (pops(c, expected))
+		return 0;
+	rc = we_checker_pop_any(c, expected, &actual);
 	if (rc < 0)
 		return rc;
 	if (!we_valtype_matches(c->engine, actual, expected))
@@ -190,6 +214,10 @@ static int push_ctrl(struct we_checker *c, enum we_op op, const struct we_blockt
 
 	if (frame == NULL)
 		return no_memory(c);
+	if (c->ctrls->len > WE_LIMIT_CONTROL_DEPTH)
+		return we_checker_invalid(c,
+			"more than the implementation limit of %u nested blocks",
+			WE_LIMIT_CONTROL_DEPTH);
 	frame->op = op;
 	frame->block = *block;
 	frame->height = c->vals->len;
@@ -332,9 +360,12 @@ static int check_block(struct we_checker *c)
 static int check_else(struct we_checker *c)
 {
 	struct we_ctrl_frame frame;
-	const int rc = pop_ctrl(c, &frame);
+	int rc = 0;
 
-	assert(rc < 0 || frame.op == WE_OP_IF); // the decoder has seen to that
+	if (frame_at(c, 0)->op != WE_OP_IF)
+		return we_error_set(c->err, WE_E_MALFORMED, c->module->file_offset + c->in->at,
+			"misplaced else");
+	rc = pop_ctrl(c, &frame);
 	return rc < 0 ? rc : push_ctrl(c, WE_OP_ELSE, &frame.block);
 }
 
@@ -778,27 +809,19 @@ static int check_immediates(const struct we_checker *c, we_memidx *ret_mem)
 
 static we_valtype letter_type(const struct we_checker *c, char letter, we_memidx mem)
 {
-	const we_valtype type = we_letter_valtype(letter);
-
-	assert(type != WE_T_BOT || letter == 'a');
-	return type != WE_T_BOT ? type : memory_address(c, mem);
+	return letter == 'a' ? memory_address(c, mem) : we_letter_valtype(letter);
 }
 
 static int check_row(struct we_checker *c)
 {
 	const struct we_op_info *info = &we_op_info[c->in->op];
-	we_valtype types[4];
-	we_memidx mem;
-	uint32_t n = 0;
-	int rc = check_immediates(c, &mem);
+	we_memidx mem = 0;
+	int rc = info->imm == WE_IMM_NONE ? 0 : check_immediates(c, &mem);
 
-	if (rc < 0)
-		return rc;
-	for (const char *p = info->params; *p != '\0'; p++)
-		types[n++] = letter_type(c, *p, mem);
-	rc = we_checker_pop_n(c, types, n);
-	for (const char *p = info->results; rc == 0 && *p != '\0'; p++)
-		rc = we_checker_push(c, letter_type(c, *p, mem));
+	for (uint32_t i = info->n_params; rc == 0 && i > 0; i--)
+		rc = we_checker_pop(c, letter_type(c, info->params[i - 1], mem));
+	for (uint32_t i = 0; rc == 0 && i < info->n_results; i++)
+		rc = we_checker_push(c, letter_type(c, info->results[i], mem));
 	return rc;
 }
 
@@ -841,10 +864,6 @@ static int check_own_rule(struct we_checker *c)
 		return check_select(c);
 	case WE_OP_SELECT_T:
 		return check_select_t(c);
-	case WE_OP_LOCAL_GET:
-	case WE_OP_LOCAL_SET:
-	case WE_OP_LOCAL_TEE:
-		return check_local_op(c);
 	case WE_OP_GLOBAL_GET:
 	case WE_OP_GLOBAL_SET:
 		return check_global_op(c);
@@ -865,10 +884,78 @@ static int check_own_rule(struct we_checker *c)
 	}
 }
 
-static int check_instr(struct we_checker *c)
+// A type that an instruction names becomes one of the engine.
+static int take_type(struct we_checker *c, we_valtype *type)
 {
-	const struct we_op_info *info = &we_op_info[c->in->op];
+	if (!we_module_resolve_type(c->module, type))
+		return we_checker_unknown(c, "type", *type & WE_T_INDEX_MASK, c->is->n_types);
+	c->features |= we_valtype_features(*type);
+	return 0;
+}
 
+static int take_blocktype(struct we_checker *c, struct we_blocktype *block)
+{
+	if (block->kind == WE_BLOCK_TYPE)
+		c->features |= UINT64_C(1) << WE_FEATURE_MULTI_VALUE;
+	return block->kind == WE_BLOCK_VAL ? take_type(c, &block->val) : 0;
+}
+
+// What the immediates of an instruction need before its rule is asked: types, features.
+static int take_immediates(struct we_checker *c, struct we_instr *in)
+{
+	const uint64_t multi_memory = UINT64_C(1) << WE_FEATURE_MULTI_MEMORY;
+	int rc;
+
+	switch ((enum we_imm)we_op_info[in->op].imm) {
+	case WE_IMM_BLOCK:
+		return take_blocktype(c, &in->of.block);
+	case WE_IMM_TRY_TABLE:
+		return take_blocktype(c, &in->of.try_table.block);
+	case WE_IMM_SELECT:
+		return take_type(c, &in->of.select);
+	case WE_IMM_HEAPTYPE:
+		return take_type(c, &in->of.heap);
+	case WE_IMM_CAST:
+		rc = take_type(c, &in->of.cast.from);
+		return rc < 0 ? rc : take_type(c, &in->of.cast.to);
+	case WE_IMM_MEMARG:
+	case WE_IMM_MEMARG_LANE:
+		c->features |= in->of.mem.arg.mem > 0 ? multi_memory : 0;
+		return 0;
+	case WE_IMM_MEMORY:
+		c->features |= in->of.idx > 0 ? multi_memory : 0;
+		return 0;
+	case WE_IMM_DATA:
+	case WE_IMM_DATA_MEM:
+	case WE_IMM_TYPE_DATA:
+		if (!c->module->has_data_count)
+			return we_error_set(c->err, WE_E_MALFORMED, c->module->file_offset + in->at,
+				"data count section required");
+		return 0;
+	default: // nothing more to learn
+		return 0;
+	}
+}
+
+#define IMM(kind) (UINT64_C(1) << WE_IMM_##kind)
+
+// Those that take_immediates has something to do with.
+static const uint64_t imms_to_take = IMM(BLOCK) | IMM(TRY_TABLE) | IMM(SELECT) | IMM(HEAPTYPE) |
+				     IMM(CAST) | IMM(MEMARG) | IMM(MEMARG_LANE) | IMM(MEMORY) |
+				     IMM(DATA) | IMM(DATA_MEM) | IMM(TYPE_DATA);
+
+static int check_instr(struct we_checker *c, struct we_instr *in)
+{
+	const struct we_op_info *info = &we_op_info[in->op];
+	int rc = 0;
+
+	c->features |= UINT64_C(1) << info->feature;
+	if (imms_to_take >> info->imm & 1)
+		rc = take_immediates(c, in);
+	if (rc < 0)
+		return rc;
+	if (info->imm == WE_IMM_LOCAL) // a third of what compilers write
+		return check_local_op(c);
 	return info->params[0] == '*' || info->results[0] == '*' ? check_own_rule(c) : check_row(c);
 }
 
@@ -883,12 +970,14 @@ static int check_sequence(struct we_checker *c, struct we_span span)
 	c->in = &in;
 	while (rc == 0 && c->ctrls->len > 0) {
 		rc = we_instr_read(&r, &in);
-		if (rc == 0 && !we_module_resolve(c->module, &in))
-			rc = we_checker_invalid(c, "unknown type: there are %u", c->is->n_types);
 		if (rc == 0)
-			rc = check_instr(c);
+			rc = check_instr(c, &in);
+		if (rc == 0 && c->translation != NULL)
+			rc = c->engine->tier->lower(c->translation, &in, c->err);
 	}
 	c->in = NULL;
+	if (rc == 0 && !we_reader_at_end(&r))
+		rc = we_reader_fail(&r, "END opcode expected: section size mismatch");
 	return rc;
 }
 
@@ -937,17 +1026,30 @@ static int expand_locals(struct we_checker *c, const struct we_func_def *func)
 	return 0;
 }
 
-int we_body_validate(const struct we_module *module, we_funcidx func,
-	struct we_body_scratch *scratch, struct we_error *err)
+int we_body_validate(struct we_module *module, we_funcidx func, struct we_body_scratch *scratch,
+	void *translation, struct we_error *err)
 {
-	const struct we_func_def *def = &module->is.funcs[func];
+	const struct we_tier *tier = module->engine->tier;
+	struct we_func_def *def = &module->is.funcs[func];
 	const struct we_blocktype block = {.kind = WE_BLOCK_TYPE, .type = def->type_idx};
 	struct we_checker c = start_checker(module, func, scratch, err);
 	int rc = expand_locals(&c, def);
 
+	c.translation = translation;
+	if (rc == 0)
+		rc = tier->begin(translation, func, err);
 	if (rc == 0)
 		rc = push_ctrl(&c, WE_OP_NONE, &block);
-	return rc < 0 ? rc : check_sequence(&c, def->body);
+	if (rc == 0)
+		rc = check_sequence(&c, def->body);
+	if (rc == 0)
+		rc = tier->end(translation, &def->code, err);
+	module->features |= c.features;
+	if (rc < 0 && err != NULL)
+		err->func = func;
+	if (rc == WE_E_MALFORMED)
+		we_module_name_code(err);
+	return rc;
 }
 
 // What a constant expression may not do, and the functions that it declares. Spec: core "Constant
@@ -994,5 +1096,8 @@ int we_const_validate(struct we_module *module, const struct we_const_expr *expr
 	}
 	if (rc == 0)
 		rc = push_ctrl(&c, WE_OP_NONE, &block);
-	return rc < 0 ? rc : check_sequence(&c, expr->body);
+	if (rc == 0)
+		rc = check_sequence(&c, expr->body);
+	module->features |= c.features;
+	return rc;
 }

@@ -18,9 +18,10 @@ struct we_body_scratch {
 
 void we_body_scratch_fini(struct we_body_scratch *scratch);
 
-// Check the body of one of the module's own functions.
-WE_MUST_USE int we_body_validate(const struct we_module *module, we_funcidx func,
-	struct we_body_scratch *scratch, struct we_error *err);
+// Check the body of one of the module's own functions, and have each instruction translated once it is known to be
+// valid. The features that it uses are noted in the module.
+WE_MUST_USE int we_body_validate(struct we_module *module, we_funcidx func,
+	struct we_body_scratch *scratch, void *translation, struct we_error *err);
 
 // Check a constant expression of type `type` that may use the first n_globals globals; functions
 // that it names become declared.

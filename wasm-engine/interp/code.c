@@ -33,26 +33,6 @@ static bool is_dead(struct we_xlate *t, enum we_op op)
 	return t->dead_blocks > 0 || (op != WE_OP_END && op != WE_OP_ELSE);
 }
 
-static int lower_body(struct we_xlate *t, struct we_reader *r)
-{
-	struct we_instr in;
-	int rc;
-
-	while (t->labels.len > 0) {
-		rc = we_instr_read(r, &in);
-		if (rc != 0)
-			return rc;
-		if (is_dead(t, in.op))
-			continue;
-		t->at = in.at;
-		(void)we_module_resolve(t->module, &in); // which the validator has seen to work
-		we_lowerings[in.op]->lower(t, &in, we_lowerings[in.op]);
-		if (t->rc != 0)
-			return t->rc;
-	}
-	return 0;
-}
-
 // The collector looks at the local whenever the frame is there: ENTER makes it null.
 static void note_ref_local(struct we_xlate *t, we_localidx local)
 {
@@ -77,16 +57,18 @@ static int place_locals(struct we_xlate *t)
 {
 	const struct we_func_def *def = t->def;
 	const struct we_functype *type = def->type;
-	const size_t n = def->n_locals > 0 ? def->n_locals : 1;
+	const size_t n = def->n_locals;
 	uint32_t slot = WE_FRAME_BIAS - t->room;
 	uint32_t i = 0;
 
-	t->slots = calloc(n, sizeof(*t->slots));
-	t->types = calloc(n, sizeof(*t->types));
-	t->uses = malloc(n * sizeof(*t->uses));
-	if (t->slots == NULL || t->types == NULL || t->uses == NULL)
+	if (we_vec_reserve(&t->locals,
+		    n * (sizeof(*t->types) + sizeof(*t->uses) + sizeof(*t->slots)), 1) < 0)
 		return WE_E_NOMEM;
-	memset(t->uses, 0xff, n * sizeof(*t->uses));
+	t->types = t->locals.data;
+	t->uses = t->types + n;
+	t->slots = (uint16_t *)(void *)(t->uses + n);
+	if (n > 0)
+		memset(t->uses, 0xff, n * sizeof(*t->uses));
 	for (; i < type->n_params; i++) {
 		t->types[i] = we_functype_params(type)[i];
 		t->slots[i] = (uint16_t)slot;
@@ -181,7 +163,7 @@ static void put_side_tables(
 }
 
 // The translation as one piece of memory, without the ENTER at its start if there is nothing for it to do.
-static struct we_code *finish(const struct we_xlate *t, we_funcidx func)
+static struct we_code *finish(const struct we_xlate *t)
 {
 	const uint32_t n_zero = t->stack - WE_FRAME_BIAS - WE_FRAME_HEADER;
 	const uint32_t n_pool = (uint32_t)t->pool.len;
@@ -202,7 +184,7 @@ static struct we_code *finish(const struct we_xlate *t, we_funcidx func)
 		.n_param_slots = t->def->type->n_param_slots,
 		.n_offsets = n_offsets,
 		.n_calls = n_calls,
-		.func = func,
+		.func = t->func,
 		.module = t->module,
 	};
 	memcpy(code->words, (uint64_t *)t->words.data + skipped, n_words * sizeof(uint64_t));
@@ -245,80 +227,124 @@ void we_code_link(void *code)
 	}
 }
 
-static int translate(struct we_xlate *t, struct we_reader *r)
+int we_code_open(const struct we_module *module, void **ret_translation, struct we_error *err)
 {
-	const struct we_functype *type = t->def->type;
+	struct we_xlate *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return we_error_set(err, WE_E_NOMEM, module->file_offset, "out of memory");
+	t->module = module;
+	t->deterministic = module->engine->config.deterministic;
+	*ret_translation = t;
+	return 0;
+}
+
+void we_code_close(void *translation)
+{
+	struct we_xlate *t = translation;
+
+	if (t == NULL)
+		return;
+	we_vec_fini(&t->words);
+	we_vec_fini(&t->offsets);
+	we_vec_fini(&t->operands);
+	we_vec_fini(&t->labels);
+	we_vec_fini(&t->patches);
+	we_vec_fini(&t->pool);
+	we_vec_fini(&t->calls);
+	we_vec_fini(&t->maps);
+	we_vec_fini(&t->refs);
+	we_vec_fini(&t->catches);
+	we_vec_fini(&t->locals);
+	free(t);
+}
+
+// What has failed, in words.
+static int report(const struct we_xlate *t, int rc, struct we_error *err)
+{
+	const uint64_t offset = t->module->file_offset + t->def->body.at;
+
+	if (rc == WE_E_INVALID)
+		return we_error_set(err, rc, offset,
+			"more than the implementation limit of %u frame slots",
+			WE_LIMIT_CODE_SLOTS);
+	return we_error_set(err, rc, offset, "out of memory");
+}
+
+static struct we_vec emptied(struct we_vec vec)
+{
+	vec.len = 0;
+	return vec;
+}
+
+int we_code_begin(void *translation, we_funcidx func, struct we_error *err)
+{
+	struct we_xlate *t = translation;
+	const struct we_func_def *def = &t->module->is.funcs[func];
 	struct we_x_label *function;
 	int rc;
 
+	*t = (struct we_xlate){
+		.module = t->module,
+		.def = def,
+		.func = func,
+		.deterministic = t->deterministic,
+		.at = def->body.at,
+		.room = we_functype_room(def->type),
+		.last = WE_X_NONE,
+		.words = emptied(t->words),
+		.offsets = emptied(t->offsets),
+		.operands = emptied(t->operands),
+		.labels = emptied(t->labels),
+		.patches = emptied(t->patches),
+		.pool = emptied(t->pool),
+		.calls = emptied(t->calls),
+		.maps = emptied(t->maps),
+		.refs = emptied(t->refs),
+		.catches = emptied(t->catches),
+		.locals = t->locals,
+	};
 	rc = place_locals(t);
-	if (rc != 0)
-		return rc;
-	function = we_vec_add(&t->labels, sizeof(*function));
+	function = rc != 0 ? NULL : we_vec_add(&t->labels, sizeof(*function));
 	if (function == NULL)
-		return WE_E_NOMEM;
+		return report(t, rc != 0 ? rc : WE_E_NOMEM, err);
 	*function = (struct we_x_label){
 		.kind = WE_OP_NONE,
 		.slot = WE_FRAME_BIAS - t->room,
-		.results = we_functype_results(type),
-		.n_results = type->n_results,
+		.results = we_functype_results(def->type),
+		.n_results = def->type->n_results,
 		.patches = WE_X_NONE,
 		.otherwise = WE_X_NONE,
 		.stub = WE_X_NONE,
 	};
-	t->at = t->def->body.at;
 	we_x_emit(t, WE_I_ENTER, 0, 0, 0, 0);
-	rc = lower_body(t, r);
-	if (rc != 0)
-		return rc;
-	we_x_emit(t, WE_I_EXIT, 0, 0, 0, 0);
-	return t->rc;
+	return t->rc == 0 ? 0 : report(t, t->rc, err);
 }
 
-int we_code_create(
-	const struct we_module *module, we_funcidx func, void **ret_code, struct we_error *err)
+int we_code_lower(void *translation, const struct we_instr *in, struct we_error *err)
 {
-	const struct we_func_def *def = &module->is.funcs[func];
-	struct we_xlate t = {
-		.module = module,
-		.def = def,
-		.deterministic = module->engine->config.deterministic,
-		.room = we_functype_room(def->type),
-		.last = WE_X_NONE,
-	};
-	struct we_reader r;
-	struct we_code *code = NULL;
-	int rc;
+	struct we_xlate *t = translation;
 
-	we_module_reader(module, def->body, &r, err);
-	rc = translate(&t, &r);
-	if (rc == 0) {
-		code = finish(&t, func);
-		if (code == NULL)
-			rc = WE_E_NOMEM;
-	}
-	free(t.slots);
-	free(t.types);
-	free(t.uses);
-	we_vec_fini(&t.words);
-	we_vec_fini(&t.offsets);
-	we_vec_fini(&t.operands);
-	we_vec_fini(&t.labels);
-	we_vec_fini(&t.patches);
-	we_vec_fini(&t.pool);
-	we_vec_fini(&t.calls);
-	we_vec_fini(&t.maps);
-	we_vec_fini(&t.refs);
-	we_vec_fini(&t.catches);
-	if (rc == WE_E_NOMEM)
-		return we_error_set(err, rc, module->file_offset + def->body.at, "out of memory");
-	if (rc == WE_E_INVALID)
-		return we_error_set(err, rc, module->file_offset + def->body.at,
-			"more than the implementation limit of %u frame slots",
-			WE_LIMIT_CODE_SLOTS);
-	if (rc == 0)
-		*ret_code = code;
-	return rc;
+	if (is_dead(t, in->op))
+		return 0;
+	t->at = in->at;
+	we_lowerings[in->op]->lower(t, in, we_lowerings[in->op]);
+	return t->rc == 0 ? 0 : report(t, t->rc, err);
+}
+
+int we_code_end(void *translation, void **ret_code, struct we_error *err)
+{
+	struct we_xlate *t = translation;
+	struct we_code *code;
+
+	we_x_emit(t, WE_I_EXIT, 0, 0, 0, 0);
+	if (t->rc != 0)
+		return report(t, t->rc, err);
+	code = finish(t);
+	if (code == NULL)
+		return report(t, WE_E_NOMEM, err);
+	*ret_code = code;
+	return 0;
 }
 
 void we_code_destroy(void *code)

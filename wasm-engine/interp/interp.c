@@ -10,7 +10,11 @@
 
 const struct we_tier we_interp_tier = {
 	.name = "interp",
-	.translate = we_code_create,
+	.open = we_code_open,
+	.begin = we_code_begin,
+	.lower = we_code_lower,
+	.end = we_code_end,
+	.close = we_code_close,
 	.link = we_code_link,
 	.release = we_code_destroy,
 	.call = we_loop_call,

@@ -23,22 +23,23 @@ void we_x_set_icode(struct we_xlate *t, uint32_t word, enum we_icode icode)
 	((uint64_t *)t->words.data)[word] = icode;
 }
 
+// The operation that comes next is of the instruction at t->at. There is room for it.
 static void note_offset(struct we_xlate *t)
 {
-	struct we_code_offset *last =
-		t->offsets.len == 0
-			? NULL
-			: (struct we_code_offset *)t->offsets.data + (t->offsets.len - 1);
+	struct we_code_offset *offsets = t->offsets.data;
+	const size_t n = t->offsets.len;
+	const bool is_known = n > 0 && offsets[n - 1].word <= here(t) && offsets[n - 1].at == t->at;
 
-	if (last != NULL && last->at == t->at && last->word <= here(t))
+	if (is_known)
 		return;
-	if (last == NULL || last->word != here(t))
-		last = we_vec_add(&t->offsets, sizeof(*last));
-	if (last == NULL) {
-		we_x_fail(t, WE_E_NOMEM);
-		return;
-	}
-	*last = (struct we_code_offset){.word = here(t), .at = t->at};
+	if (n == 0 || offsets[n - 1].word != here(t))
+		t->offsets.len++;
+	offsets[t->offsets.len - 1] = (struct we_code_offset){.word = here(t), .at = t->at};
+}
+
+static bool has_room(const struct we_xlate *t, uint32_t n_words)
+{
+	return t->words.cap - t->words.len >= n_words && t->offsets.len < t->offsets.cap;
 }
 
 struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words)
@@ -46,14 +47,19 @@ struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t
 	const uint32_t word = here(t);
 	uint64_t *data;
 
-	note_offset(t);
-	if (t->rc != 0 || we_vec_reserve(&t->words, n_words, sizeof(uint64_t)) != 0) {
+	if (t->rc != 0)
+		return NULL;
+	if (!has_room(t, n_words) &&
+		(we_vec_reserve(&t->words, n_words, sizeof(uint64_t)) < 0 ||
+			we_vec_reserve(&t->offsets, 1, sizeof(struct we_code_offset)) < 0)) {
 		we_x_fail(t, WE_E_NOMEM);
 		return NULL;
 	}
+	note_offset(t);
 	data = (uint64_t *)t->words.data + word;
-	memset(data, 0, n_words * sizeof(*data));
 	data[0] = icode;
+	for (uint32_t i = 1; i < n_words; i++)
+		data[i] = 0;
 	t->words.len += n_words;
 	t->newest = word;
 	t->earlier = t->last;
@@ -191,29 +197,6 @@ void we_x_emit_move(struct we_xlate *t, we_valtype type, uint32_t to, uint32_t f
 
 // ---- the operand stack ---------------------------------------------------------------------------
 
-void we_x_need_slots(struct we_xlate *t, uint32_t end)
-{
-	if (end > t->max)
-		t->max = end;
-	if (end > WE_FRAME_MAX_SLOTS)
-		we_x_fail(t, WE_E_INVALID);
-}
-
-struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type)
-{
-	struct we_x_operand *o = t->rc == 0 ? we_vec_add(&t->operands, sizeof(*o)) : NULL;
-
-	if (o == NULL) {
-		we_x_fail(t, WE_E_NOMEM);
-		return NULL;
-	}
-	*o = (struct we_x_operand){.where = AT_HOME, .type = type, .home = t->top};
-	t->n_ref_operands += we_valtype_is_ref(type);
-	t->top += we_valtype_n_slots(type);
-	we_x_need_slots(t, t->top);
-	return o;
-}
-
 void we_x_push_constant(struct we_xlate *t, we_valtype type, uint64_t bits)
 {
 	struct we_x_operand *o = we_x_push(t, type);
@@ -234,24 +217,6 @@ void we_x_push_local(struct we_xlate *t, we_localidx local)
 	o->local = local;
 	o->prev = t->uses[local];
 	t->uses[local] = n_operands(t) - 1;
-}
-
-struct we_x_operand we_x_pop(struct we_xlate *t)
-{
-	struct we_x_operand o = {.where = CONSTANT, .type = WE_T_I32};
-
-	if (t->rc != 0)
-		return o;
-	assert(t->operands.len > 0); // the body is valid
-	o = *operand_at(t, n_operands(t) - 1);
-	t->operands.len--;
-	t->n_ref_operands -= we_valtype_is_ref(o.type);
-	t->top = o.home;
-	if (o.where == IN_LOCAL)
-		t->uses[o.local] = o.prev;
-	if (t->homely > n_operands(t))
-		t->homely = n_operands(t);
-	return o;
 }
 
 uint32_t we_x_base_of(const struct we_xlate *t, const struct we_x_operand *o)

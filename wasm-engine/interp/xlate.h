@@ -16,6 +16,8 @@
 #include "instr.h"
 #include "vec.h"
 
+#include <assert.h>
+
 #define WE_X_NONE UINT32_MAX
 #define WE_X_POOL 0xf000u // slots from here on stand for constants until the stack's start is known
 
@@ -60,9 +62,11 @@ struct we_x_label {
 	we_valtype val;           // storage of a block type's one result
 };
 
+// The vectors are used again for every function of a module.
 struct we_xlate {
 	const struct we_module *module;
 	const struct we_func_def *def;
+	we_funcidx func;
 	bool deterministic;
 	int rc;               // first failure; checked once an instruction
 	uint32_t dead_blocks; // blocks opened in dead code
@@ -86,6 +90,7 @@ struct we_xlate {
 	struct we_vec maps;     // struct we_code_map
 	struct we_vec refs;     // uint32_t, WE_REF: of the locals, then of the maps
 	struct we_vec catches;  // struct we_code_catch
+	struct we_vec locals;   // bytes: the three arrays below
 	uint32_t n_ref_locals;
 	uint32_t n_ref_operands; // on the operand stack
 	bool has_maps;     // an operation that can collect may see references on the operand stack
@@ -199,19 +204,56 @@ void we_x_set_icode(struct we_xlate *t, uint32_t word, enum we_icode icode);
 // One of three operations by the width of a type: those for 32, 64 and 128 bits stand in this order.
 enum we_icode we_x_by_width(enum we_icode icode_32, we_valtype type);
 // A frame reaches up to slot end. Fails beyond WE_FRAME_MAX_SLOTS.
-void we_x_need_slots(struct we_xlate *t, uint32_t end);
+static inline void we_x_need_slots(struct we_xlate *t, uint32_t end)
+{
+	if (end > t->max)
+		t->max = end;
+	if (end > WE_FRAME_MAX_SLOTS)
+		we_x_fail(t, WE_E_INVALID);
+}
 
 // ---- the operand stack ---------------------------------------------------------------------------
 
 // Push an operand at home. Returns: it, or NULL when t has failed.
-struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type);
+static inline struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type)
+{
+	struct we_x_operand *o;
+
+	if (t->rc != 0 || (t->operands.len == t->operands.cap &&
+				  we_vec_reserve(&t->operands, 1, sizeof(*o)) < 0)) {
+		we_x_fail(t, WE_E_NOMEM);
+		return NULL;
+	}
+	o = (struct we_x_operand *)t->operands.data + t->operands.len++;
+	*o = (struct we_x_operand){.where = AT_HOME, .type = type, .home = t->top};
+	t->n_ref_operands += we_valtype_is_ref(type);
+	t->top += we_valtype_n_slots(type);
+	we_x_need_slots(t, t->top);
+	return o;
+}
 void we_x_push_constant(struct we_xlate *t, we_valtype type, uint64_t bits);
 void we_x_push_local(struct we_xlate *t, we_localidx local);
 void we_x_push_types(struct we_xlate *t, const we_valtype *types, uint32_t n);
 // Push the result of the operation that comes next. Returns: its slot.
 uint32_t we_x_push_result(struct we_xlate *t, we_valtype type);
 // Pop an operand; its home keeps what it holds until something is pushed and written.
-struct we_x_operand we_x_pop(struct we_xlate *t);
+static inline struct we_x_operand we_x_pop(struct we_xlate *t)
+{
+	struct we_x_operand o = {.where = CONSTANT, .type = WE_T_I32};
+
+	if (t->rc != 0)
+		return o;
+	assert(t->operands.len > 0); // the body is valid
+	o = *operand_at(t, n_operands(t) - 1);
+	t->operands.len--;
+	t->n_ref_operands -= we_valtype_is_ref(o.type);
+	t->top = o.home;
+	if (o.where == IN_LOCAL)
+		t->uses[o.local] = o.prev;
+	if (t->homely > n_operands(t))
+		t->homely = n_operands(t);
+	return o;
+}
 void we_x_pop_n(struct we_xlate *t, uint32_t n);
 // The slot that o's addend is added to; o is no constant.
 uint32_t we_x_base_of(const struct we_xlate *t, const struct we_x_operand *o);
