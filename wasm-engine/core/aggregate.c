@@ -60,11 +60,6 @@ enum we_trap we_struct_new(
 	return WE_TRAP_NONE;
 }
 
-static uint64_t array_bytes(enum we_storage storage, uint32_t len)
-{
-	return (WE_OBJECT_HEADER_BYTES + ((uint64_t)len << storage) + 7) & ~UINT64_C(7);
-}
-
 static enum we_storage storage_of(const struct we_deftype *array)
 {
 	return (enum we_storage)array->fields[0].storage;
@@ -74,8 +69,7 @@ static enum we_storage storage_of(const struct we_deftype *array)
 static enum we_trap alloc_array(
 	struct we_store *store, const struct we_deftype *def, uint32_t len, we_ref *ret)
 {
-	const enum we_trap trap =
-		we_heap_alloc(store, store->heap, array_bytes(storage_of(def), len), ret);
+	const enum we_trap trap = we_heap_alloc(store, store->heap, we_array_bytes(def, len), ret);
 
 	if (trap == WE_TRAP_NONE)
 		*we_heap_object(store->heap, *ret) =
@@ -207,8 +201,7 @@ enum we_trap we_exn_new(
 {
 	const uint32_t n = tag->type->n_param_slots;
 	struct we_exn *exn;
-	const enum we_trap trap = we_heap_alloc(
-		store, store->heap, sizeof(*exn) + (uint64_t)n * sizeof(exn->args[0]), ret);
+	const enum we_trap trap = we_heap_alloc(store, store->heap, we_exn_bytes(n), ret);
 
 	if (trap != WE_TRAP_NONE)
 		return trap;

@@ -57,9 +57,14 @@ struct collection {
 	we_ref untraced_high;
 	// MOVE
 	uint32_t *targets; // [blocks] where the block's first marked granule goes, bytes
-	uint64_t dense;    // bytes: what lies below does not move
+	uint64_t dense;    // bytes: what lies below does not move; no object does on both sides
 	uint64_t lift;     // bytes: everything ends this much higher
 };
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static struct we_object *object_at(const struct collection *c, uint64_t at)
 {
@@ -85,13 +90,13 @@ static INLINE uint64_t object_bytes(
 	if (object->type == WE_OBJECT_EXN)
 		return we_exn_bytes(object->len);
 	if (object->type == WE_OBJECT_BOX)
-		return WE_BOX_BYTES;
+		return sizeof(struct we_box);
 	def = type_of(c, object, last);
 	return def->kind == WE_COMP_ARRAY ? we_array_bytes(def, object->len) : def->size_bytes;
 }
 
 // Could an object begin there? For asserts: the poison of a stale reference cannot.
-static inline bool is_plausible(const struct collection *c, we_ref ref)
+static inline __attribute__((unused)) bool is_plausible(const struct collection *c, we_ref ref)
 {
 	const struct we_object *object = object_at(c, ref);
 	const struct we_deftype *const *chunk;
@@ -170,7 +175,7 @@ static INLINE void discover(struct collection *c, we_ref ref)
 
 	assert(ref == 0 || is_plausible(c, ref));
 	*word |= bit;
-	c->far = ref > c->far ? ref : c->far;
+	c->far = (is_new & (ref > c->far)) ? ref : c->far;
 	if (!(is_new & (ref < c->cursor)))
 		return;
 	if (c->grey != c->greys_end)
@@ -258,11 +263,11 @@ static INLINE void visit_elements(struct collection *c, struct we_object *object
 static void visit_exn(struct collection *c, struct we_object *object, enum phase phase)
 {
 	uint8_t *bytes = (uint8_t *)object;
-	uint8_t *cell = bytes + WE_EXN_ARGS;
+	uint8_t *cell = bytes + offsetof(struct we_exn, args);
 	const struct we_tag *tag;
 	const we_valtype *types;
 
-	memcpy(&tag, bytes + WE_EXN_TAG, sizeof(tag));
+	memcpy(&tag, bytes + offsetof(struct we_exn, tag), sizeof(tag));
 	assert(object->len == tag->type->n_param_slots);
 	types = we_functype_params(tag->type);
 	for (uint32_t i = 0; i < tag->type->n_params; i++) {
@@ -273,7 +278,8 @@ static void visit_exn(struct collection *c, struct we_object *object, enum phase
 
 // ---- marking ------------------------------------------------------------------------------------
 
-// A wide array goes piece by piece, so that its objects do not all wait at once.
+// A wide array goes piece by piece, so that its objects do not all wait at once. There is room for the rest of
+// it: since the last object was traced one has left the stack, or the stack was empty.
 static void trace_array(struct collection *c, struct grey grey, const struct we_deftype *def)
 {
 	struct we_object *object = object_at(c, grey.ref);
@@ -283,7 +289,8 @@ static void trace_array(struct collection *c, struct grey grey, const struct we_
 		mark_all(c, grey.ref, we_array_bytes(def, object->len));
 	if (!def->has_refs)
 		return;
-	if (to - grey.from > ELEMENTS_AT_ONCE && c->grey != c->greys_end) {
+	if (to - grey.from > ELEMENTS_AT_ONCE) {
+		assert(c->grey != c->greys_end);
 		to = grey.from + ELEMENTS_AT_ONCE;
 		*c->grey++ = (struct grey){.ref = grey.ref, .from = (uint32_t)to};
 	}
@@ -302,7 +309,7 @@ static INLINE void trace(struct collection *c, struct grey grey)
 		return;
 	}
 	if (object->type == WE_OBJECT_BOX) {
-		mark_all(c, grey.ref, WE_BOX_BYTES);
+		mark_all(c, grey.ref, sizeof(struct we_box));
 		return;
 	}
 	def = we_engine_type(c->engine, object->type);
@@ -383,27 +390,37 @@ static void mark(struct collection *c, struct we_store *store)
 
 // ---- moving -------------------------------------------------------------------------------------
 
-// What lies below the first free granule does not move.
-static uint64_t find_dense(const struct collection *c)
+// Where moving begins to pay: at the first free granule of the first block that is a quarter free, or below
+// which more would stay free than may.
+static uint64_t find_dense(const struct collection *c, uint64_t max_waste_bytes)
 {
+	const uint64_t n = c->top / WE_BLOCK_BYTES;
+	uint64_t waste = 0;
 	uint64_t i = 0;
 
 	if (c->lift > 0)
 		return WE_HEAP_FIRST;
-	while (i < c->top / WE_BLOCK_BYTES && c->marks[i] == ~UINT64_C(0))
-		i++;
-	if (i * WE_BLOCK_BYTES < c->top && c->marks[i] != ~UINT64_C(0))
-		return i * WE_BLOCK_BYTES +
-		       WE_GRANULE_BYTES * (uint64_t)__builtin_ctzll(~c->marks[i]);
-	return c->top;
+	for (; i < n; i++) {
+		const uint64_t n_free = (uint64_t)__builtin_popcountll(~c->marks[i]);
+
+		waste += n_free * WE_GRANULE_BYTES;
+		if (n_free > 16 || waste > max_waste_bytes)
+			break;
+	}
+	if (i * WE_BLOCK_BYTES == c->top)
+		return c->top;
+	return min_u64(c->top,
+		i * WE_BLOCK_BYTES + WE_GRANULE_BYTES * (uint64_t)__builtin_ctzll(~c->marks[i]));
 }
 
 // Where each block's objects go.
 static void find_targets(struct collection *c)
 {
 	const uint64_t n = (c->top + WE_BLOCK_BYTES - 1) / WE_BLOCK_BYTES;
+	const uint64_t below = (UINT64_C(1) << (c->dense / WE_GRANULE_BYTES % 64)) - 1;
 	uint64_t i = c->dense / WE_BLOCK_BYTES;
-	uint64_t to = i * WE_BLOCK_BYTES + c->lift;
+	uint64_t to = c->dense + c->lift -
+		      WE_GRANULE_BYTES * (uint64_t)__builtin_popcountll(c->marks[i] & below);
 
 	for (; i < n; i++) {
 		c->targets[i] = (uint32_t)to;
@@ -430,7 +447,7 @@ static INLINE uint64_t renew(struct collection *c, uint64_t at, const struct we_
 		return we_exn_bytes(object->len);
 	}
 	if (object->type == WE_OBJECT_BOX)
-		return WE_BOX_BYTES;
+		return sizeof(struct we_box);
 	def = type_of(c, object, last);
 	if (def->kind == WE_COMP_ARRAY) {
 		visit_elements(c, object, def, 0, object->len, MOVE);
@@ -453,6 +470,10 @@ static uint64_t slide(struct collection *c)
 		do
 			end += renew(c, end, &type);
 		while (end < c->top && end - from < RUN_BYTES && is_marked(c, end));
+		if (from < c->dense)
+			to = from;
+		else if (to < c->dense)
+			to = c->dense;
 		if (to != from)
 			memmove(c->base + to, c->base + from, end - from);
 		to += end - from;
@@ -476,7 +497,7 @@ uint64_t we_collector_run(
 		.lift = collector->is_lifted ? WE_LIFT_BYTES : 0};
 
 	mark(&c, store);
-	c.dense = find_dense(&c);
+	c.dense = find_dense(&c, collector->max_waste_bytes);
 	if (c.dense == top)
 		return top;
 	find_targets(&c);

@@ -16,13 +16,14 @@
 struct we_store;
 
 struct we_collector {
-	uint8_t *base;          // the heap's
-	uint64_t *marks;        // [space_bytes / WE_BLOCK_BYTES] a bit per granule
-	void *scratch;          // objects to trace, then a uint32_t per block: where it goes
-	uint64_t scratch_bytes; // a multiple of 8
-	uint64_t space_bytes;   // for objects
-	uint64_t soft_end;      // bytes: when top gets here it is time to collect
-	uint64_t used_bytes;    // of the space, since free pages were given back
+	uint8_t *base;            // the heap's
+	uint64_t *marks;          // [space_bytes / WE_BLOCK_BYTES] a bit per granule
+	void *scratch;            // objects to trace, then a uint32_t per block: where it goes
+	uint64_t scratch_bytes;   // a multiple of 8
+	uint64_t space_bytes;     // for objects
+	uint64_t soft_end;        // bytes: when top gets here it is time to collect
+	uint64_t used_bytes;      // of the space, since free pages were given back
+	uint64_t max_waste_bytes; // that may stay free among objects that then need not move
 	bool is_lifted; // the first object begins WE_LIFT_BYTES above WE_HEAP_FIRST (gc stress)
 };
 

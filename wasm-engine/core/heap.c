@@ -23,6 +23,7 @@ enum {
 	PAGE_BYTES = 4096,
 	MIN_GROWTH_BYTES = 1 << 20, // between two collections, where the limit allows it
 	FREE_PARTS = 64,            // a collection must leave one of so many parts free
+	WASTE_PARTS = 128,          // and may leave one of so many where it is
 	// Every byte of a stale reference: as one it is misaligned and far above a heap of any usual
 	// size, as a header it is no type.
 	POISON = 0xda
@@ -176,8 +177,9 @@ static void poison(const struct we_heap *heap, uint64_t old_top)
 		memset(heap->base + heap->top, POISON, old_top - heap->top);
 }
 
-// Collect, with room for n bytes more in mind. Returns: nanoseconds that it took.
-static uint64_t collect(struct we_store *store, uint64_t n)
+// Collect, with room for n bytes more in mind; what would cost more to move than it is worth may stay.
+// Returns: nanoseconds that it took.
+static uint64_t collect(struct we_store *store, uint64_t n, uint64_t max_waste_bytes)
 {
 	struct we_heap *heap = store->heap;
 	struct we_collector *c = heap->collector;
@@ -186,6 +188,7 @@ static uint64_t collect(struct we_store *store, uint64_t n)
 	uint64_t took_ns;
 
 	c->used_bytes = max_u64(c->used_bytes, old_top);
+	c->max_waste_bytes = max_waste_bytes;
 	c->is_lifted = heap->is_stress && !c->is_lifted;
 	heap->top = we_collector_run(c, store, old_top);
 	heap->n_allocated += old_top - heap->top;
@@ -206,7 +209,7 @@ static enum we_trap collect_within_entry(struct we_store *store, uint64_t n)
 	const struct we_collector *c = heap->collector;
 	const uint64_t want_free = n + c->space_bytes / FREE_PARTS;
 
-	heap->entry_ns += collect(store, n);
+	heap->entry_ns += collect(store, n, heap->is_stress ? 0 : heap->top / WASTE_PARTS);
 	if (we_store_is_interrupted(store))
 		return WE_TRAP_DEADLINE;
 	if (heap->entry != 0 && heap->entry_ns > heap->max_entry_ns)
@@ -270,7 +273,7 @@ void we_heap_collect(struct we_store *store)
 
 	if (heap == NULL)
 		return;
-	collect(store, 0);
+	collect(store, 0, 0);
 	set_end(heap);
 	c = heap->collector;
 	give_back(c->base, heap->top, c->used_bytes);

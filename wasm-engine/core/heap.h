@@ -2,8 +2,8 @@
 // we_heap: the garbage-collected objects of a store: structures, arrays, exceptions, boxed host values.
 //
 // Module path 4/6. One reservation of at most 4 GiB, filled from below by a bump pointer. When it is full, what can be
-// reached from the store's roots is marked and slid together (mark-compact): free space is always one
-// piece. Collections happen only inside we_heap_alloc and we_heap_collect: a reference that is in no
+// reached from the store's roots is marked and slid together (mark-compact): what can be allocated is
+// always one piece. Collections happen only inside we_heap_alloc and we_heap_collect: a reference that is in no
 // root is stale after them.
 // A reference is 32 bits: 0 is null; bit 0 set is an i31, its value in the upper 31 bits; else the byte offset of an
 // object from base, a multiple of 8.
@@ -31,24 +31,6 @@ struct we_object {
 	uint32_t len;  // ARRAY: elements; EXN: slots of arguments; else 0
 };
 
-#define WE_BOX_BYTES 16u
-// Of an exception, from its start.
-#define WE_EXN_TAG  8u
-#define WE_EXN_ARGS 16u
-
-// What an array of len elements takes, whatever len: as much as 64 GiB.
-static inline uint64_t we_array_bytes(const struct we_deftype *def, uint32_t len)
-{
-	return (def->fields[0].offset + ((uint64_t)len << def->fields[0].storage) + 7) &
-	       ~UINT64_C(7);
-}
-
-// What an exception with len slots of arguments takes.
-static inline uint64_t we_exn_bytes(uint32_t len)
-{
-	return WE_EXN_ARGS + 8 * (uint64_t)len;
-}
-
 // An exception. Its arguments lie as in slots: 8 bytes each, v128 two of them.
 struct we_exn {
 	struct we_object object;
@@ -62,11 +44,25 @@ struct we_box {
 	uint64_t host;
 };
 
+// What an array of len elements takes, whatever len: as much as 64 GiB.
+static inline uint64_t we_array_bytes(const struct we_deftype *def, uint32_t len)
+{
+	return (def->fields[0].offset + ((uint64_t)len << def->fields[0].storage) + 7) &
+	       ~UINT64_C(7);
+}
+
+// What an exception with len slots of arguments takes.
+static inline uint64_t we_exn_bytes(uint32_t len)
+{
+	return sizeof(struct we_exn) + sizeof(uint64_t) * (uint64_t)len;
+}
+
 struct we_store;
 struct we_store_limits;
 
-// Invariant: WE_HEAP_FIRST <= top <= end <= limit_bytes; [first, top) is objects without gaps, in each of which every
-// traced field holds a reference or null. end is 0 while every allocation must go the slow way (gc stress).
+// Invariant: WE_HEAP_FIRST <= top <= end <= limit_bytes; in every object that can be reached, every traced field holds null,
+// an i31 or an object below top. Unreachable ones may lie among them. end is 0 while every allocation must
+// go the slow way (gc stress).
 struct we_heap {
 	uint8_t *base;         // never moves
 	uint64_t top;          // bytes: where the next object begins
