@@ -430,11 +430,6 @@ static enum we_icode form(enum we_icode icode, uint32_t n)
 	return (enum we_icode)(icode + n);
 }
 
-static uint64_t pair(uint32_t high, uint32_t low)
-{
-	return (uint64_t)high << 32 | low;
-}
-
 static bool is_memory_64(const struct we_xlate *t, we_memidx mem)
 {
 	return t->module->is.mems[mem].type.limits.is_64;
@@ -540,7 +535,7 @@ static void emit_load_at(struct we_xlate *t, enum we_icode icode, uint32_t a,
 	}
 	we_x_emit(t, form(icode, at->form), a, at->b, at->c, at->d);
 	if (t->rc == 0)
-		op_at(t, word)->x[0] = pair(offset, at->sum);
+		op_at(t, word)->x[0] = we_x_pair(offset, at->sum);
 }
 
 static void lower_load(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -583,7 +578,7 @@ static void lower_store(
 		we_x_emit(
 			t, form(how->icode, FORM_INDEXED), at.b, we_x_base_of(t, &value), at.c, 0);
 		if (t->rc == 0)
-			op_at(t, word)->x[0] = pair((uint32_t)arg->offset, at.sum);
+			op_at(t, word)->x[0] = we_x_pair((uint32_t)arg->offset, at.sum);
 	} else if (at.form == FORM_SUM && is_small) {
 		we_x_emit_imm(t, form(how->icode, FORM_SUM_CONST_VALUE), at.b,
 			(uint16_t)constant(&value), at.sum, 0);
@@ -718,8 +713,8 @@ static void lower_bulk(struct we_xlate *t, const struct we_instr *in, const stru
 	if (t->rc != 0)
 		return;
 	op_at(t, word)->x[0] = how->arg == BULK_ONE            ? in->of.idx
-			       : how->arg == BULK_TARGET_FIRST ? pair(in->of.pair.a, in->of.pair.b)
-							       : pair(in->of.pair.b, in->of.pair.a);
+			       : how->arg == BULK_TARGET_FIRST ? we_x_pair(in->of.pair.a, in->of.pair.b)
+							       : we_x_pair(in->of.pair.b, in->of.pair.a);
 }
 
 // An operation with an index, arg operands (0 or 1) in b, and a result.

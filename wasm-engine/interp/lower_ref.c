@@ -276,11 +276,6 @@ static enum we_storage storage_of(const struct we_deftype *array)
 	return (enum we_storage)array->fields[0].storage;
 }
 
-static uint64_t pair(uint32_t high, uint32_t low)
-{
-	return (uint64_t)high << 32 | low;
-}
-
 void we_lower_array_new(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
@@ -304,7 +299,7 @@ void we_lower_array_new(
 		we_x_emit(t, how->icode, a, b, b + n_first, 0);
 		if (t->rc == 0)
 			op_at(t, word)->x[0] =
-				is_single ? (uintptr_t)def : pair(idx, in->of.pair.b);
+				is_single ? (uintptr_t)def : we_x_pair(idx, in->of.pair.b);
 	}
 	we_x_mark_result(t, word);
 }
@@ -358,7 +353,7 @@ void we_lower_array_bulk(
 	we_x_emit(t, how->icode, slots[0], slots[1], slots[2], slots[3]);
 	if (t->rc == 0)
 		op_at(t, word)->x[0] =
-			has_segment ? pair(storage_of(def), in->of.pair.b) : storage_of(def);
+			has_segment ? we_x_pair(storage_of(def), in->of.pair.b) : storage_of(def);
 }
 
 void we_lower_array_copy(

@@ -176,6 +176,12 @@ static inline struct we_x_label *label_at(const struct we_xlate *t, uint32_t dep
 	return (struct we_x_label *)t->labels.data + (t->labels.len - 1 - depth);
 }
 
+// Two 32-bit operands in a word.
+static inline uint64_t we_x_pair(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+
 // ---- operations ----------------------------------------------------------------------------------
 
 void we_x_fail(struct we_xlate *t, int rc);
