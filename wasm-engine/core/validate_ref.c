@@ -432,7 +432,7 @@ static int find_tag(const struct we_checker *c, we_tagidx idx, const struct we_f
 
 static int check_throw(struct we_checker *c)
 {
-	const struct we_functype *type;
+	const struct we_functype *type = NULL;
 	int rc = find_tag(c, c->in->of.idx, &type);
 
 	if (rc == 0)
