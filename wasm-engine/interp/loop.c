@@ -472,6 +472,18 @@ OP(LOOP_##LOAD##_##CMP##_I) { \
 	if (IS_DUE()) SLOW(slow_due); \
 	LOAD_CMP(M, T, load, expr, (T)HIGH(), (u32)ip->x[0]); \
 }
+// The operands of a pair: slots, or the constants in the word after them.
+#define PAIR_Y_S(T) GET(T, ip->c)
+#define PAIR_Y_I(T) ((T)LOW())
+#define PAIR_Z_S(T) GET(T, ip->d)
+#define PAIR_Z_I(T) ((T)HIGH())
+#define SHR_S_32(x, y) ((u32)((i32)(x) >> ((y) & 31)))
+#define SHR_S_64(x, y) ((u64)((i64)(x) >> ((y) & 63)))
+#define I_PAIR(FIRST, SECOND, T, Y, Z, e1, e2) \
+OP(FIRST##__##SECOND) { \
+	T x = GET(T, ip->b); const T y = PAIR_Y_##Y(T); const T z = PAIR_Z_##Z(T); \
+	x = e1; PUT(T, ip->a, e2); NEXT(3); \
+}
 #define I_FCMP(NAME, T, expr) \
 OP(NAME) { const T x = GET(T, ip->b); const T y = GET(T, ip->c); PUT(u32, ip->a, expr); NEXT(2); } \
 OP(BR_##NAME) { const T x = GET(T, ip->a); const T y = GET(T, ip->b); BRANCH(expr); } \
@@ -897,6 +909,38 @@ OP(I32_ADD_ADD_I) {
 }
 OP(I32_MUL_ADD) { PUT(u32, ip->a, GET(u32, ip->b) * GET(u32, ip->c) + GET(u32, ip->d)); NEXT(2); }
 OP(I32_SHL_I_ADD) { PUT(u32, ip->a, (GET(u32, ip->b) << (ip->d & 31)) + GET(u32, ip->c)); NEXT(2); }
+OP(F32_MUL_ADD) { PUT(f32, ip->a, GET(f32, ip->b) * GET(f32, ip->c) + GET(f32, ip->d)); NEXT(2); }
+OP(F32_ADD_MUL) { PUT(f32, ip->a, GET(f32, ip->d) + GET(f32, ip->b) * GET(f32, ip->c)); NEXT(2); }
+OP(F64_MUL_ADD) { PUT(f64, ip->a, GET(f64, ip->b) * GET(f64, ip->c) + GET(f64, ip->d)); NEXT(2); }
+OP(F64_ADD_MUL) { PUT(f64, ip->a, GET(f64, ip->d) + GET(f64, ip->b) * GET(f64, ip->c)); NEXT(2); }
+OP(I32_ADD_I_TWICE) {
+	PUT(u32, ip->a, GET(u32, ip->a) + sign_extended(ip->b));
+	PUT(u32, ip->c, GET(u32, ip->c) + sign_extended(ip->d));
+	NEXT(2);
+}
+// What is stored lies where it was read: one check.
+#define RMW(value) \
+	do { \
+		const u64 ea = (u64)GET(u32, ip->a) + ip->imm; \
+		u32 x; \
+		BOUNDS(ea, sizeof(x), mem_size); \
+		memcpy(&x, mem + ea, sizeof(x)); \
+		x += value; \
+		memcpy(mem + ea, &x, sizeof(x)); \
+		NEXT(2); \
+	} while (0)
+OP(I32_RMW_ADD) { RMW(GET(u32, ip->b)); }
+OP(I32_RMW_ADD_I) { RMW(sign_extended(ip->b)); }
+OP(GLOBAL_ADD_32) {
+	uint64_t *const cell = inst->globals[ip->imm]->cell;
+	u32 x;
+
+	memcpy(&x, cell, sizeof(x));
+	x += sign_extended(ip->b);
+	memcpy(cell, &x, sizeof(x));
+	PUT(u32, ip->a, x);
+	NEXT(2);
+}
 OP(I32_SHR_U_I_AND) { PUT(u32, ip->a, GET(u32, ip->b) >> (ip->c & 31) & ip->d); NEXT(2); }
 
 // ---- memories, tables, references

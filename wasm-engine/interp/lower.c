@@ -8,6 +8,11 @@
 #include <assert.h>
 #include <string.h>
 
+static uint64_t pair(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+
 static we_valtype result_type(const struct we_instr *in)
 {
 	const we_valtype type = we_letter_valtype(we_op_info[in->op].results[0]);
@@ -54,10 +59,135 @@ static void lower_plain(
 	we_x_mark_result(t, word);
 }
 
+// A sum of floats, with the product that was computed last.
+static void lower_float_add(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	const bool is_32 = how->icode == WE_I_F32_ADD;
+	const struct we_x_operand *x;
+	const struct we_x_operand *y;
+	const struct we_x_operand *product;
+	struct we_iop *op;
+
+	if (t->rc == 0) {
+		y = operand_at(t, n_operands(t) - 1);
+		x = operand_at(t, n_operands(t) - 2);
+		product = we_x_is_last_result(t, y) ? y : we_x_is_last_result(t, x) ? x : NULL;
+		if (product != NULL &&
+			icode_at(t, t->last) == (is_32 ? WE_I_F32_MUL : WE_I_F64_MUL) &&
+			(product == x ? y : x)->where != CONSTANT) {
+			op = op_at(t, t->last);
+			op->d = (uint16_t)we_x_base_of(t, product == x ? y : x);
+			if (product == x)
+				we_x_set_icode(
+					t, t->last, is_32 ? WE_I_F32_MUL_ADD : WE_I_F64_MUL_ADD);
+			else
+				we_x_set_icode(
+					t, t->last, is_32 ? WE_I_F32_ADD_MUL : WE_I_F64_ADD_MUL);
+			we_x_pop_n(t, 2);
+			op->a = (uint16_t)we_x_push_result(t, result_type(in));
+			return;
+		}
+	}
+	lower_plain(t, in, how);
+}
+
 // Is o the result of the last operation, and that an icode?
 static bool is_last(const struct we_xlate *t, const struct we_x_operand *o, enum we_icode icode)
 {
 	return we_x_is_last_result(t, o) && icode_at(t, t->last) == icode;
+}
+
+static enum we_icode imm_form(enum we_icode icode)
+{
+	return (enum we_icode)(icode + 1);
+}
+
+#define N_PAIRED (WE_I_I32_ROTL_I - WE_I_I32_ADD + 1)
+
+// What two integer instructions of one type become, by their distances from its addition.
+// clang-format off
+static const uint16_t pairs[2][N_PAIRED][N_PAIRED] = {
+#define I_NAME(NAME, FORM)
+#define BASE_u32 WE_I_I32_ADD
+#define BASE_u64 WE_I_I64_ADD
+#define TYPE_u32 0
+#define TYPE_u64 1
+#define I_PAIR(FIRST, SECOND, T, Y, Z, e1, e2) \
+	[TYPE_##T][WE_I_##FIRST - BASE_##T][WE_I_##SECOND - BASE_##T] = WE_I_##FIRST##__##SECOND,
+#include "icode.def"
+#undef I_NAME
+};
+// clang-format on
+static_assert(WE_I_N <= UINT16_MAX, "operations fit the table");
+static_assert(
+	WE_I_I64_ROTL_I - WE_I_I64_ADD + 1 == N_PAIRED, "both types have the same operations");
+
+static uint16_t pair_of(enum we_icode first, enum we_icode second)
+{
+	const uint32_t i32 = WE_I_I32_ADD;
+	const uint32_t i64 = WE_I_I64_ADD;
+
+	if (first - i32 < N_PAIRED && second - i32 < N_PAIRED)
+		return pairs[0][first - i32][second - i32];
+	if (first - i64 < N_PAIRED && second - i64 < N_PAIRED)
+		return pairs[1][first - i64][second - i64];
+	return 0;
+}
+
+// Can the operand be read later, without another operation?
+static bool is_ready(const struct we_x_operand *o)
+{
+	return o->where != CONSTANT && o->addend == 0;
+}
+
+// Turn the last operation, whose result is x, and `icode` of it into one. y: a constant of 32 bits (has_imm) or ready.
+static bool fuse_pair(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x,
+	const struct we_x_operand *y, bool has_imm)
+{
+	const enum we_icode second = has_imm ? imm_form(icode) : icode;
+	struct we_iop op;
+	enum we_icode first;
+	uint16_t both;
+	uint32_t word;
+
+	if (!we_x_is_last_result(t, x))
+		return false;
+	first = icode_at(t, t->last);
+	both = pair_of(first, second);
+	if (both == 0)
+		return false;
+	op = *op_at(t, t->last);
+	(void)we_x_take_back(t);
+	word = here(t);
+	if (we_icode_forms[first] == WE_FORM_ABI)
+		we_x_emit(t, both, op.a, op.b, 0, has_imm ? 0 : we_x_base_of(t, y));
+	else
+		we_x_emit(t, both, op.a, op.b, op.c, has_imm ? 0 : we_x_base_of(t, y));
+	if (t->rc == 0)
+		op_at(t, word)->x[0] = pair(has_imm ? (uint32_t)y->bits[0] : 0,
+			we_icode_forms[first] == WE_FORM_ABI ? op.imm : 0);
+	we_x_mark_result(t, word);
+	return true;
+}
+
+static bool is_commutative(enum we_icode icode)
+{
+	switch (icode) {
+	case WE_I_I32_ADD:
+	case WE_I_I32_MUL:
+	case WE_I_I32_AND:
+	case WE_I_I32_OR:
+	case WE_I_I32_XOR:
+	case WE_I_I64_ADD:
+	case WE_I_I64_MUL:
+	case WE_I_I64_AND:
+	case WE_I_I64_OR:
+	case WE_I_I64_XOR:
+		return true;
+	default: // the others
+		return false;
+	}
 }
 
 // Turn the last operation, whose result is used up, and `icode` of it into one operation.
@@ -114,13 +244,20 @@ static bool fuse_addition(struct we_xlate *t, const struct we_x_operand *x, uint
 static bool fuse(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x,
 	const struct we_x_operand *y)
 {
+	const bool has_imm = y->where == CONSTANT && fits_32(constant(y));
+
 	if (t->last == WE_X_NONE || t->rc != 0)
 		return false;
-	if (y->where == CONSTANT)
-		return x->type == WE_T_I32 && fuse_constant(t, icode, x, (uint32_t)y->bits[0]);
-	if (icode != WE_I_I32_ADD || x->where == CONSTANT)
-		return false;
-	return fuse_addition(t, x, we_x_base_of(t, y)) || fuse_addition(t, y, we_x_base_of(t, x));
+	if (y->where == CONSTANT && x->type == WE_T_I32 &&
+		fuse_constant(t, icode, x, (uint32_t)y->bits[0]))
+		return true;
+	if (icode == WE_I_I32_ADD && is_ready(x) && is_ready(y) &&
+		(fuse_addition(t, x, we_x_base_of(t, y)) ||
+			fuse_addition(t, y, we_x_base_of(t, x))))
+		return true;
+	if ((has_imm || is_ready(y)) && fuse_pair(t, icode, x, y, has_imm))
+		return true;
+	return is_commutative(icode) && is_ready(x) && fuse_pair(t, icode, y, x, false);
 }
 
 // Two integer operands, the second of which may be a constant in the operation itself.
@@ -138,6 +275,14 @@ static void emit_alu(struct we_xlate *t, enum we_icode icode, enum we_icode icod
 		return;
 	}
 	x_slot = we_x_slot_of(t, x);
+	if (x->addend != 0 && t->rc == 0 && (has_imm || is_ready(y))) {
+		const struct we_x_operand sum = {.where = AT_HOME, .home = x->home};
+
+		if (fuse_pair(t, icode, &sum, y, has_imm)) {
+			op_at(t, t->last)->a = (uint16_t)we_x_push_result(t, result);
+			return;
+		}
+	}
 	y_slot = has_imm ? 0 : we_x_slot_of(t, y);
 	a = we_x_push_result(t, result);
 	word = here(t);
@@ -146,11 +291,6 @@ static void emit_alu(struct we_xlate *t, enum we_icode icode, enum we_icode icod
 	else
 		we_x_emit(t, icode, a, x_slot, y_slot, 0);
 	we_x_mark_result(t, word);
-}
-
-static enum we_icode imm_form(enum we_icode icode)
-{
-	return (enum we_icode)(icode + 1);
 }
 
 static_assert(WE_I_I32_ADD_I == WE_I_I32_ADD + 1 && WE_I_I32_EQ_I == WE_I_I32_EQ + 1, "imm_form");
@@ -560,6 +700,43 @@ static void lower_load(struct we_xlate *t, const struct we_instr *in, const stru
 	we_x_mark_result(t, word);
 }
 
+// Is the value a sum with what was loaded from the same place just before?
+static bool fuse_update(struct we_xlate *t, const struct we_x_operand *address,
+	const struct we_x_operand *value, const struct we_memarg *arg)
+{
+	const bool has_imm = value->addend != 0;
+	struct we_iop load;
+	struct we_iop add = {0};
+	uint32_t b;
+
+	if (t->rc != 0 || arg->mem != 0 || address->where != IN_LOCAL || address->addend != 0 ||
+		!we_x_is_last_base(t, value) || !fits_16((int32_t)value->addend))
+		return false;
+	if (!has_imm) {
+		add = *op_at(t, t->last);
+		if (icode_at(t, t->last) != WE_I_I32_ADD || t->earlier == WE_X_NONE)
+			return false;
+	}
+	load = *op_at(t, has_imm ? t->last : t->earlier);
+	if (icode_at(t, has_imm ? t->last : t->earlier) != WE_I_I32_LOAD || load.a < t->stack ||
+		load.b != we_x_base_of(t, address) || load.imm != arg->offset)
+		return false;
+	if (has_imm) {
+		we_x_emit_at(t, WE_I_I32_RMW_ADD_I, load.b, (uint16_t)value->addend,
+			(uint32_t)arg->offset, 0, we_x_take_back(t));
+		return true;
+	}
+	if (load.a == add.b && load.a != add.c)
+		b = add.c;
+	else if (load.a == add.c && load.a != add.b)
+		b = add.b;
+	else
+		return false;
+	(void)we_x_take_back(t);
+	we_x_emit_at(t, WE_I_I32_RMW_ADD, load.b, b, (uint32_t)arg->offset, 0, we_x_take_back(t));
+	return true;
+}
+
 // arg: there is a form for a constant value.
 static void lower_store(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -570,9 +747,13 @@ static void lower_store(
 	const bool is_small = how->arg != 0 && value.where == CONSTANT && fits_16(constant(&value));
 	// A value that is computed now may go to where the address's operands are.
 	const bool is_local = value.where == IN_LOCAL && value.addend == 0;
-	const struct address at =
-		take_address(t, &address, arg, is_local ? FORM_INDEXED : FORM_SUM);
-	const uint32_t word = here(t);
+	struct address at;
+	uint32_t word;
+
+	if (how->icode == WE_I_I32_STORE && fuse_update(t, &address, &value, arg))
+		return;
+	at = take_address(t, &address, arg, is_local ? FORM_INDEXED : FORM_SUM);
+	word = here(t);
 
 	if (at.form == FORM_INDEXED) {
 		we_x_emit(
@@ -886,16 +1067,57 @@ static void lower_global_get(
 	const uint32_t a = we_x_push_result(t, type);
 	const uint32_t word = here(t);
 
+	// What was just written and still lies there is not read again.
+	if (t->rc == 0 && t->last != WE_X_NONE && icode_at(t, t->last) == WE_I_GLOBAL_ADD_32 &&
+		op_at(t, t->last)->a == a && op_at(t, t->last)->imm == in->of.idx)
+		return;
 	we_x_emit_imm(t, we_x_by_width(how->icode, type), a, 0, in->of.idx, 0);
 	we_x_mark_result(t, word);
+}
+
+// Is the value the sum of a constant and what was read of the same global just before?
+static bool fuse_global_update(
+	struct we_xlate *t, const struct we_x_operand *value, we_globalidx global)
+{
+	struct we_iop op;
+	enum we_icode icode;
+	uint32_t step = value->addend;
+
+	if (t->rc != 0 || t->last == WE_X_NONE || value->where == CONSTANT ||
+		value->type != WE_T_I32)
+		return false;
+	op = *op_at(t, t->last);
+	icode = icode_at(t, t->last);
+	if (op.a != we_x_base_of(t, value))
+		return false;
+	if (icode == WE_I_I32_ADD_I && step == 0 && t->earlier != WE_X_NONE) {
+		// The sum has gone to a local.
+		const struct we_iop get = *op_at(t, t->earlier);
+
+		step = op.imm;
+		if (icode_at(t, t->earlier) != WE_I_GLOBAL_GET_32 || get.a != op.b ||
+			get.a < t->stack || get.imm != global || !fits_16((int32_t)step))
+			return false;
+		(void)we_x_take_back(t);
+	} else if (icode != WE_I_GLOBAL_GET_32 || op.imm != global || step == 0 ||
+		   op.a < t->stack || !fits_16((int32_t)step)) {
+		return false;
+	}
+	(void)we_x_take_back(t);
+	we_x_emit_imm(t, WE_I_GLOBAL_ADD_32, op.a, (uint16_t)step, global, 0);
+	we_x_mark_result(t, t->newest);
+	return true;
 }
 
 static void lower_global_set(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	const struct we_x_operand value = we_x_pop(t);
-	const uint32_t a = we_x_slot_of(t, &value);
+	uint32_t a;
 
+	if (fuse_global_update(t, &value, in->of.idx))
+		return;
+	a = we_x_slot_of(t, &value);
 	we_x_emit_imm(t, we_x_by_width(how->icode, value.type), a, 0, in->of.idx, 0);
 }
 
@@ -923,6 +1145,7 @@ static void lower_nop(struct we_xlate *t, const struct we_instr *in, const struc
 #define I_NAME(NAME, FORM)
 #define I_UN(NAME, R, T, expr)        LOWER(NAME, lower_plain, NAME, 1)
 #define I_BIN(NAME, R, T, U, expr)    LOWER(NAME, lower_plain, NAME, 2)
+#define I_FADD(NAME, T)               LOWER(NAME, lower_float_add, NAME, 2)
 #define I_TER(NAME, R, T, expr)       LOWER(NAME, lower_plain, NAME, 3)
 #define I_ALU(NAME, T, COMM, expr)    LOWER(NAME, lower_alu, NAME, COMM)
 #define I_CMP(NAME, INVERSE, T, expr) LOWER(NAME, lower_cmp, NAME, 0)

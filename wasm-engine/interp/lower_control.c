@@ -272,21 +272,18 @@ static bool fuse_add(struct we_xlate *t, struct condition *c, bool is_back)
 // The last operation is an i32.and with a constant, perhaps of a sum with one, and its result is compared.
 static bool fuse_and(struct we_xlate *t, struct condition *c, bool is_back)
 {
-	const struct we_iop op = *op_at(t, t->last);
-	uint32_t b = op.b;
-	uint32_t addend = 0;
+	const struct we_iop *op = op_at(t, t->last);
+	const bool has_sum = icode_at(t, t->last) == WE_I_I32_ADD_I__I32_AND_I;
+	const uint32_t mask = has_sum ? (uint32_t)(op->x[0] >> 32) : op->imm;
+	const uint32_t addend = has_sum ? (uint32_t)op->x[0] : 0;
+	const uint32_t a = op->a;
+	const uint32_t b = op->b;
 
-	if (c->a != op.a || !c->has_imm || op.imm > UINT16_MAX)
+	if (c->a != a || !c->has_imm || mask > UINT16_MAX || !fits_16((int32_t)addend))
 		return false;
 	(void)we_x_take_back(t);
-	if (t->last != WE_X_NONE && icode_at(t, t->last) == WE_I_I32_ADD_I && b >= t->stack &&
-		op_at(t, t->last)->a == b && fits_16(op_at(t, t->last)->simm)) {
-		addend = (uint16_t)op_at(t, t->last)->simm;
-		b = op_at(t, t->last)->b;
-		(void)we_x_take_back(t);
-	}
 	we_x_emit_imm(t, (enum we_icode)(c->compare + (is_back ? WE_X_LOOP_AND_I : WE_X_BR_AND_I)),
-		op.a, b, 0, halves((uint32_t)c->imm, op.imm << 16 | addend));
+		a, b, 0, halves((uint32_t)c->imm, mask << 16 | (uint16_t)addend));
 	return true;
 }
 
@@ -333,6 +330,7 @@ static bool fuse_branch(struct we_xlate *t, struct condition *c, bool negate, bo
 	case WE_I_I64_ADD_I:
 		return fuse_add(t, &compared, is_back);
 	case WE_I_I32_AND_I:
+	case WE_I_I32_ADD_I__I32_AND_I:
 		return fuse_and(t, &compared, is_back);
 	case WE_I_I32_LOAD:
 	case WE_I_I32_LOAD8_U:

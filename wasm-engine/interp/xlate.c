@@ -224,6 +224,17 @@ uint32_t we_x_base_of(const struct we_xlate *t, const struct we_x_operand *o)
 	return o->where == AT_HOME ? o->home : t->slots[o->local];
 }
 
+// Is the last operation the addition of a small constant to a local?
+static bool is_last_increment(const struct we_xlate *t)
+{
+	const struct we_iop *op;
+
+	if (t->last == WE_X_NONE || icode_at(t, t->last) != WE_I_I32_ADD_I)
+		return false;
+	op = op_at(t, t->last);
+	return op->a == op->b && op->a < t->stack && fits_16(op->simm);
+}
+
 void we_x_emit_sum(struct we_xlate *t, uint32_t to, const struct we_x_operand *o)
 {
 	uint32_t word = here(t);
@@ -235,6 +246,17 @@ void we_x_emit_sum(struct we_xlate *t, uint32_t to, const struct we_x_operand *o
 		we_x_set_icode(t, t->last, WE_I_I32_ADD_ADD_I);
 		op->a = (uint16_t)to;
 		op->d = (uint16_t)o->addend;
+		return;
+	}
+	if (to == we_x_base_of(t, o) && fits_16((int32_t)o->addend) && is_last_increment(t) &&
+		to < t->stack) {
+		struct we_iop *op = op_at(t, t->last);
+
+		we_x_set_icode(t, t->last, WE_I_I32_ADD_I_TWICE);
+		op->b = (uint16_t)op->imm;
+		op->c = (uint16_t)to;
+		op->d = (uint16_t)o->addend;
+		t->last = WE_X_NONE;
 		return;
 	}
 	we_x_emit_imm(t, WE_I_I32_ADD_I, to, we_x_base_of(t, o), o->addend, 0);
