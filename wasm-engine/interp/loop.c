@@ -719,6 +719,8 @@ OP(RET) { RETURN(); }
 OP(RET_32) { PUT(u32, ip->a, GET(u32, ip->b)); RETURN(); }
 OP(RET_64) { PUT(u64, ip->a, GET(u64, ip->b)); RETURN(); }
 OP(RET_128) { PUT(u64x2, ip->a, GET(u64x2, ip->b)); RETURN(); }
+OP(RET_ADD_32) { PUT(u32, ip->a, GET(u32, ip->b) + GET(u32, ip->c)); RETURN(); }
+OP(RET_ADD_64) { PUT(u64, ip->a, GET(u64, ip->b) + GET(u64, ip->c)); RETURN(); }
 OP(RET_I) { PUT(u64, ip->a, (u64)(i64)ip->simm); RETURN(); }
 
 // Enter code in a frame at callee; the caller goes on after the n words of its operation.
@@ -768,6 +770,50 @@ OP(CALL) {
 	u64 *const callee = SLOT(ip->a);
 
 	CALL(code, callee, 3);
+	JUMP(ip);
+}
+
+OP(CALL_MOV_32) {
+	const struct we_code *code = (const struct we_code *)(uintptr_t)ip->x[0];
+	u64 *const callee = SLOT(ip->a);
+	u64 *const to = SLOT(ip->c);
+	const u32 value = GET(u32, ip->b);
+
+	CALL(code, callee, 3);
+	memcpy(to, &value, sizeof(value));
+	JUMP(ip);
+}
+
+OP(CALL_MOV_64) {
+	const struct we_code *code = (const struct we_code *)(uintptr_t)ip->x[0];
+	u64 *const callee = SLOT(ip->a);
+	u64 *const to = SLOT(ip->c);
+	const u64 value = GET(u64, ip->b);
+
+	CALL(code, callee, 3);
+	*to = value;
+	JUMP(ip);
+}
+
+OP(CALL_ADD_32) {
+	const struct we_code *code = (const struct we_code *)(uintptr_t)ip->x[0];
+	u64 *const callee = SLOT(ip->a);
+	u64 *const to = SLOT(ip->c);
+	const u32 value = GET(u32, ip->b) + sign_extended(ip->d);
+
+	CALL(code, callee, 3);
+	memcpy(to, &value, sizeof(value));
+	JUMP(ip);
+}
+
+OP(CALL_ADD_64) {
+	const struct we_code *code = (const struct we_code *)(uintptr_t)ip->x[0];
+	u64 *const callee = SLOT(ip->a);
+	u64 *const to = SLOT(ip->c);
+	const u64 value = ADD(GET(u64, ip->b), (i16)ip->d);
+
+	CALL(code, callee, 3);
+	*to = value;
 	JUMP(ip);
 }
 
@@ -841,6 +887,20 @@ OP(TAIL_CALL) {
 	const struct we_code *code = (const struct we_code *)(uintptr_t)ip->x[0];
 
 	TAIL_CALL(code);
+	JUMP(ip);
+}
+
+OP(TAIL_SELF) {
+	const u64 *from = SLOT(ip->a);
+	u64 *to = SLOT(ip->b);
+
+	if (IS_DUE())
+		SLOW(slow_due);
+	for (u32 n = ip->imm; n > 0; n--) {
+		*to++ = *from++;
+		__asm__("" : "+r"(to)); // few: not worth vectors
+	}
+	ip = (const struct we_iop *)(const void *)frame_code(fp)->words;
 	JUMP(ip);
 }
 

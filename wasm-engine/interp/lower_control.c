@@ -426,6 +426,15 @@ static void emit_return(struct we_xlate *t, const struct we_x_label *function)
 			we_x_emit_imm(t, WE_I_RET_I, function->slot, 0, (uint32_t)o->bits[0], 0);
 			return;
 		}
+		if (we_x_is_last_result(t, o) && (icode_at(t, t->last) == WE_I_I32_ADD ||
+							 icode_at(t, t->last) == WE_I_I64_ADD)) {
+			op_at(t, t->last)->a = (uint16_t)function->slot;
+			we_x_set_icode(t, t->last,
+				icode_at(t, t->last) == WE_I_I32_ADD ? WE_I_RET_ADD_32
+								     : WE_I_RET_ADD_64);
+			t->last = WE_X_NONE;
+			return;
+		}
 		if (o->where != CONSTANT && o->addend == 0) {
 			we_x_emit(t, we_x_by_width(WE_I_RET_32, o->type), function->slot,
 				we_x_base_of(t, o), 0, 0);
@@ -761,6 +770,38 @@ uint32_t we_x_pop_arguments(struct we_xlate *t, const struct we_functype *type)
 	return callee;
 }
 
+// A call that does the last operation, a move or a sum, too. Returns: false when the last one is another.
+static bool emit_call_with_argument(struct we_xlate *t, uint32_t callee)
+{
+	struct we_iop op;
+	enum we_icode icode;
+
+	if (t->last == WE_X_NONE)
+		return false;
+	op = *op_at(t, t->last);
+	switch (icode_at(t, t->last)) {
+	case WE_I_MOV_32:
+		icode = WE_I_CALL_MOV_32;
+		break;
+	case WE_I_MOV_64:
+		icode = WE_I_CALL_MOV_64;
+		break;
+	case WE_I_I32_ADD_I:
+		icode = WE_I_CALL_ADD_32;
+		break;
+	case WE_I_I64_ADD_I:
+		icode = WE_I_CALL_ADD_64;
+		break;
+	default:
+		return false;
+	}
+	if ((icode == WE_I_CALL_ADD_32 || icode == WE_I_CALL_ADD_64) && !fits_16(op.simm))
+		return false;
+	(void)we_x_take_back(t);
+	we_x_emit(t, icode, callee, op.b, op.a, (uint16_t)op.imm);
+	return t->rc == 0;
+}
+
 // A call of a function of this module, whose code may not stand yet.
 static void emit_call(
 	struct we_xlate *t, enum we_icode icode, uint32_t callee, const struct we_func_def *def)
@@ -769,6 +810,11 @@ static void emit_call(
 
 	if (word == NULL) {
 		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
+	if (icode == WE_I_CALL && emit_call_with_argument(t, callee)) {
+		*word = t->newest;
+		op_at(t, t->newest)->x[0] = (uintptr_t)&def->code;
 		return;
 	}
 	*word = here(t);
@@ -785,6 +831,9 @@ void we_lower_call(struct we_xlate *t, const struct we_instr *in, const struct w
 	if (in->of.idx < t->module->is.n_imported_funcs)
 		we_x_emit_imm(
 			t, is_tail ? WE_I_TAIL_IMPORT : WE_I_CALL_IMPORT, callee, 0, in->of.idx, 0);
+	else if (is_tail && def == t->def)
+		we_x_emit_imm(t, WE_I_TAIL_SELF, callee - t->room, WE_FRAME_BIAS - t->room,
+			def->type->n_param_slots, 0);
 	else
 		emit_call(t, how->icode, callee, def);
 	if (is_tail)
