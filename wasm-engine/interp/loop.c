@@ -900,7 +900,7 @@ OP(TAIL_SELF) {
 		*to++ = *from++;
 		__asm__("" : "+r"(to)); // few: not worth vectors
 	}
-	ip = (const struct we_iop *)(const void *)frame_code(fp)->words;
+	ip = (const struct we_iop *)(const void *)we_frame_code(fp)->words;
 	JUMP(ip);
 }
 

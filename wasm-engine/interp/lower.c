@@ -709,8 +709,9 @@ static bool fuse_update(struct we_xlate *t, const struct we_x_operand *address,
 	struct we_iop add = {0};
 	uint32_t b;
 
-	if (t->rc != 0 || arg->mem != 0 || address->where != IN_LOCAL || address->addend != 0 ||
-		!we_x_is_last_base(t, value) || !fits_16((int32_t)value->addend))
+	if (t->rc != 0 || !is_memory_0(t, arg) || address->where != IN_LOCAL ||
+		address->addend != 0 || !we_x_is_last_base(t, value) ||
+		!fits_16((int32_t)value->addend))
 		return false;
 	if (!has_imm) {
 		add = *op_at(t, t->last);

@@ -124,10 +124,13 @@ void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t
 uint32_t we_x_take_back(struct we_xlate *t)
 {
 	const struct we_code_offset *offsets = t->offsets.data;
+	struct we_code_map *maps = t->maps.data;
 
 	t->words.len = t->last;
 	while (offsets[t->offsets.len - 1].word > t->last)
 		t->offsets.len--;
+	if (t->maps.len > 0 && maps[t->maps.len - 1].word > t->last)
+		maps[t->maps.len - 1].word = t->last; // of the operation that comes next
 	t->last = t->earlier;
 	t->earlier = WE_X_NONE;
 	return offsets[t->offsets.len - 1].at;
