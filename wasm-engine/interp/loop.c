@@ -461,6 +461,15 @@ OP(SELECT_##NAME##_I) { \
 	const u32 loaded = load; \
 	const T x = (T)loaded; const T y = (other); \
 	PUT(u32, ip->a, loaded); BRANCH_3(expr)
+#define I_LOAD_ALU(LOAD, ALU, R, M, load, expr) \
+OP(LOAD##__##ALU) { \
+	const u64 ea = (u64)GET(u32, ip->b) + ip->x[0]; \
+	M m; \
+	BOUNDS(ea, sizeof(M), mem_size); \
+	memcpy(&m, mem + ea, sizeof(M)); \
+	const R x = GET(R, ip->c); const R y = load; \
+	PUT(R, ip->a, expr); NEXT(3); \
+}
 #define I_LOAD_CMP(LOAD, CMP, M, T, load, expr) \
 OP(BR_##LOAD##_##CMP) { LOAD_CMP(M, T, load, expr, GET(T, (u16)ip->x[0]), ip->x[0] >> 32); } \
 OP(LOOP_##LOAD##_##CMP) { \

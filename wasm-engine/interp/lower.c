@@ -59,6 +59,88 @@ static void lower_plain(
 	we_x_mark_result(t, word);
 }
 
+// Can the operand be read later, without another operation?
+static bool is_ready(const struct we_x_operand *o)
+{
+	return o->where != CONSTANT && o->addend == 0;
+}
+
+static const struct load_pair {
+	uint16_t load;
+	uint16_t icode;
+	uint16_t both;
+} load_pairs[] = {
+#define I_NAME(NAME, FORM)
+#define I_LOAD_ALU(LOAD, ALU, R, M, load, expr) {WE_I_##LOAD, WE_I_##ALU, WE_I_##LOAD##__##ALU},
+#include "icode.def"
+#undef I_NAME
+};
+
+static uint16_t load_pair_of(enum we_icode load, enum we_icode icode)
+{
+	for (uint32_t i = 0; i < sizeof(load_pairs) / sizeof(load_pairs[0]); i++)
+		if (load_pairs[i].load == load && load_pairs[i].icode == icode)
+			return load_pairs[i].both;
+	return 0;
+}
+
+// Turn the last operation, a load whose result is y, and `icode` of x, which is ready, and that into one.
+static bool fuse_load(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x,
+	const struct we_x_operand *y)
+{
+	struct we_iop op;
+	uint16_t both;
+	uint32_t at;
+
+	if (!we_x_is_last_result(t, y))
+		return false;
+	switch (icode_at(t, t->last)) {
+	case WE_I_I32_LOAD:
+	case WE_I_I32_LOAD8_U:
+	case WE_I_I32_LOAD16_S:
+	case WE_I_I32_LOAD16_U:
+	case WE_I_I64_LOAD:
+	case WE_I_F32_LOAD:
+	case WE_I_F64_LOAD:
+		break;
+	default: // no pair of it
+		return false;
+	}
+	both = load_pair_of(icode_at(t, t->last), icode);
+	if (both == 0)
+		return false;
+	op = *op_at(t, t->last);
+	at = we_x_take_back(t);
+	we_x_emit_at(t, both, op.a, op.b, we_x_base_of(t, x), op.imm, at);
+	we_x_mark_result(t, t->newest);
+	return true;
+}
+
+// The same for two floats, the loaded one on top.
+static bool fuse_float_load(struct we_xlate *t, const struct we_instr *in, enum we_icode icode)
+{
+	struct we_x_operand x;
+	struct we_x_operand y;
+
+	if (t->rc != 0)
+		return false;
+	y = *operand_at(t, n_operands(t) - 1);
+	x = *operand_at(t, n_operands(t) - 2);
+	if (!is_ready(&x) || !fuse_load(t, icode, &x, &y))
+		return false;
+	we_x_pop_n(t, 2);
+	op_at(t, t->newest)->a = (uint16_t)we_x_push_result(t, result_type(in));
+	return true;
+}
+
+// A product of floats, with the factor that was loaded last.
+static void lower_float_mul(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
+{
+	if (!fuse_float_load(t, in, how->icode))
+		lower_plain(t, in, how);
+}
+
 // A sum of floats, with the product that was computed last.
 static void lower_float_add(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -89,7 +171,8 @@ static void lower_float_add(
 			return;
 		}
 	}
-	lower_plain(t, in, how);
+	if (!fuse_float_load(t, in, how->icode))
+		lower_plain(t, in, how);
 }
 
 // Is o the result of the last operation, and that an icode?
@@ -133,12 +216,6 @@ static uint16_t pair_of(enum we_icode first, enum we_icode second)
 	if (first - i64 < N_PAIRED && second - i64 < N_PAIRED)
 		return pairs[1][first - i64][second - i64];
 	return 0;
-}
-
-// Can the operand be read later, without another operation?
-static bool is_ready(const struct we_x_operand *o)
-{
-	return o->where != CONSTANT && o->addend == 0;
 }
 
 // Turn the last operation, whose result is x, and `icode` of it into one. y: a constant of 32 bits (has_imm) or ready.
@@ -257,7 +334,12 @@ static bool fuse(struct we_xlate *t, enum we_icode icode, const struct we_x_oper
 		return true;
 	if ((has_imm || is_ready(y)) && fuse_pair(t, icode, x, y, has_imm))
 		return true;
-	return is_commutative(icode) && is_ready(x) && fuse_pair(t, icode, y, x, false);
+	if (is_ready(x) && fuse_load(t, icode, x, y))
+		return true;
+	if (!is_commutative(icode))
+		return false;
+	return (is_ready(y) && fuse_load(t, icode, y, x)) ||
+	       (is_ready(x) && fuse_pair(t, icode, y, x, false));
 }
 
 // Two integer operands, the second of which may be a constant in the operation itself.
@@ -1147,6 +1229,7 @@ static void lower_nop(struct we_xlate *t, const struct we_instr *in, const struc
 #define I_UN(NAME, R, T, expr)        LOWER(NAME, lower_plain, NAME, 1)
 #define I_BIN(NAME, R, T, U, expr)    LOWER(NAME, lower_plain, NAME, 2)
 #define I_FADD(NAME, T)               LOWER(NAME, lower_float_add, NAME, 2)
+#define I_FMUL(NAME, T)               LOWER(NAME, lower_float_mul, NAME, 2)
 #define I_TER(NAME, R, T, expr)       LOWER(NAME, lower_plain, NAME, 3)
 #define I_ALU(NAME, T, COMM, expr)    LOWER(NAME, lower_alu, NAME, COMM)
 #define I_CMP(NAME, INVERSE, T, expr) LOWER(NAME, lower_cmp, NAME, 0)

@@ -122,7 +122,9 @@ static bool take_back(struct we_xlate *t, struct condition *c)
 		return false;
 	op = op_at(t, t->last);
 	icode = icode_at(t, t->last);
-	if (we_branch_forms[icode].br == 0 || (is_imm_form(icode) && !fits_16(op->simm)))
+	if (we_branch_forms[icode].br == 0)
+		return false;
+	if (icode == WE_I_I32_AND_I && !fits_16(op->simm))
 		return false;
 	c->compare = icode;
 	c->has_imm = is_imm_form(icode);
@@ -352,6 +354,14 @@ static uint32_t emit_condition(struct we_xlate *t, struct condition *c, bool is_
 
 	if (fuse_branch(t, c, negate, is_back))
 		return t->newest;
+	if (c->has_imm &&
+		!fits_16(c->imm)) { // written back as it is: only that form has 32 bits for it
+		(void)is_comparison(c, negate);
+		we_x_emit_imm(t,
+			(enum we_icode)(c->compare + (is_back ? WE_X_LOOP_ADD_I : WE_X_BR_ADD_I)),
+			c->a, c->a, 0, halves((uint32_t)c->imm, 0));
+		return t->newest;
+	}
 	word = here(t);
 	if (c->compare == 0)
 		icode = negate ? (is_back ? WE_I_LOOP_Z : WE_I_BR_Z)
