@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 void we_vec_fini(struct we_vec *vec)
 {
@@ -36,16 +35,4 @@ int we_vec_reserve(struct we_vec *vec, size_t n, size_t elem_bytes)
 	vec->data = data;
 	vec->cap = cap;
 	return 0;
-}
-
-void *we_vec_add(struct we_vec *vec, size_t elem_bytes)
-{
-	uint8_t *elem;
-
-	if (we_vec_reserve(vec, 1, elem_bytes) < 0)
-		return NULL;
-	elem = (uint8_t *)vec->data + vec->len * elem_bytes;
-	vec->len++;
-	memset(elem, 0, elem_bytes);
-	return elem;
 }

@@ -83,7 +83,8 @@ struct we_instr {
 WE_MUST_USE int we_instr_read_long(struct we_reader *r, const uint8_t *start, struct we_instr *ret);
 
 // Read the next instruction. Fails: MALFORMED at the offending byte.
-static inline WE_MUST_USE int we_instr_read(struct we_reader *r, struct we_instr *ret)
+__attribute__((always_inline)) static inline WE_MUST_USE int we_instr_read(
+	struct we_reader *r, struct we_instr *ret)
 {
 	const uint8_t *start = r->at;
 	enum we_imm imm;
@@ -101,6 +102,12 @@ static inline WE_MUST_USE int we_instr_read(struct we_reader *r, struct we_instr
 		return we_reader_u32(r, &ret->of.idx);
 	if (imm == WE_IMM_I32)
 		return we_reader_s32(r, &ret->of.i32);
+	if (imm == WE_IMM_MEMARG && we_reader_left(r) >= 2 && r->at[0] < 0x40 && r->at[1] < 0x80) {
+		ret->of.mem.arg =
+			(struct we_memarg){.align = r->at[0], .mem = 0, .offset = r->at[1]};
+		r->at += 2;
+		return 0;
+	}
 	return we_instr_read_long(r, start, ret);
 }
 

@@ -146,6 +146,18 @@ int we_checker_pop(struct we_checker *c, we_valtype expected)
 	return 0;
 }
 
+// Pop the type if it is on top exactly.
+static inline bool pop_exact(struct we_checker *c, we_valtype type)
+{
+	const size_t n = c->vals->len;
+
+	if (n == frame_at(c, 0)->height || ((const we_valtype *)c->vals->data)[n - 1] != type)
+		return false;
+	c->vals->len--;
+	c->n_slots -= we_valtype_n_slots(type);
+	return true;
+}
+
 // Exactly the types that are there, as nearly always, go at once: a block may have a thousand
 // results, and a body a million branches to it.
 int we_checker_pop_n(struct we_checker *c, const we_valtype *types, uint32_t n)
@@ -610,7 +622,7 @@ static int check_local_op(struct we_checker *c)
 	const we_localidx idx = c->in->of.idx;
 	int rc = check_local(c, idx);
 
-	if (rc == 0 && c->in->op != WE_OP_LOCAL_GET)
+	if (rc == 0 && c->in->op != WE_OP_LOCAL_GET && !pop_exact(c, local_type(c, idx)))
 		rc = we_checker_pop(c, local_type(c, idx));
 	if (rc == 0 && ((bool *)c->scratch->unset.data)[idx])
 		rc = c->in->op == WE_OP_LOCAL_GET
@@ -812,12 +824,35 @@ static we_valtype letter_type(const struct we_checker *c, char letter, we_memidx
 	return letter == 'a' ? memory_address(c, mem) : we_letter_valtype(letter);
 }
 
+// Pop the operands of a row if they are on the stack exactly, as nearly always. Returns: false when they are not.
+static bool pop_exactly(struct we_checker *c, const struct we_op_info *info, we_memidx mem)
+{
+	const uint32_t n = info->n_params;
+	const we_valtype *top = (const we_valtype *)c->vals->data + c->vals->len - n;
+	uint32_t n_slots = 0;
+
+	if (c->vals->len - frame_at(c, 0)->height < n)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		if (top[i] != letter_type(c, info->params[i], mem))
+			return false;
+		n_slots += we_valtype_n_slots(top[i]);
+	}
+	c->vals->len -= n;
+	c->n_slots -= n_slots;
+	return true;
+}
+
 static int check_row(struct we_checker *c)
 {
 	const struct we_op_info *info = &we_op_info[c->in->op];
 	we_memidx mem = 0;
 	int rc = info->imm == WE_IMM_NONE ? 0 : check_immediates(c, &mem);
 
+	if (rc == 0 && pop_exactly(c, info, mem))
+		return info->n_results == 0
+			       ? 0
+			       : we_checker_push(c, letter_type(c, info->results[0], mem));
 	for (uint32_t i = info->n_params; rc == 0 && i > 0; i--)
 		rc = we_checker_pop(c, letter_type(c, info->params[i - 1], mem));
 	for (uint32_t i = 0; rc == 0 && i < info->n_results; i++)

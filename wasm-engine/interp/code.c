@@ -104,6 +104,7 @@ static uint16_t final_slot(const struct we_xlate *t, uint16_t slot)
 static void link_words(const struct we_xlate *t, uint64_t *words, uint32_t n_words)
 {
 	const void *const *handlers = we_loop_handlers();
+	const bool has_pool = t->pool.len > 0; // without constants slots are final already
 	uint32_t n;
 
 	for (uint32_t w = 0; w < n_words; w += n) {
@@ -114,8 +115,9 @@ static void link_words(const struct we_xlate *t, uint64_t *words, uint32_t n_wor
 		n = WE_FORM_WORDS(form);
 		if (form == WE_FORM_TABLE)
 			n += (op->imm + 2) / 2;
-		for (uint32_t i = 0; i < 4; i++)
-			if ((WE_FORM_SLOTS(form) >> i & 1) != 0)
+		for (uint32_t i = 0, left = WE_FORM_SLOTS(form); has_pool && left != 0;
+			i++, left >>= 1)
+			if ((left & 1) != 0)
 				op->slots[i] = final_slot(t, op->slots[i]);
 		if (WE_FORM_IS_Y(form))
 			op->x[0] = (op->x[0] & ~(uint64_t)UINT16_MAX) |

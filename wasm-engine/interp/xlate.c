@@ -42,7 +42,7 @@ static bool has_room(const struct we_xlate *t, uint32_t n_words)
 	return t->words.cap - t->words.len >= n_words && t->offsets.len < t->offsets.cap;
 }
 
-struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words)
+static inline struct we_iop *emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words)
 {
 	const uint32_t word = here(t);
 	uint64_t *data;
@@ -67,10 +67,15 @@ struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t
 	return op_at(t, word);
 }
 
+struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words)
+{
+	return emit_words(t, icode, n_words);
+}
+
 void we_x_emit(
 	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
-	struct we_iop *op = we_x_emit_words(t, icode, WE_FORM_WORDS(we_icode_forms[icode]));
+	struct we_iop *op = emit_words(t, icode, WE_FORM_WORDS(we_icode_forms[icode]));
 
 	if (op == NULL || we_icode_forms[icode] == WE_FORM_NONE)
 		return;
@@ -84,7 +89,7 @@ void we_x_emit_imm(
 	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm, uint64_t x)
 {
 	const uint32_t n_words = WE_FORM_WORDS(we_icode_forms[icode]);
-	struct we_iop *op = we_x_emit_words(t, icode, n_words);
+	struct we_iop *op = emit_words(t, icode, n_words);
 
 	if (op == NULL)
 		return;
