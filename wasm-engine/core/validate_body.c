@@ -146,18 +146,6 @@ int we_checker_pop(struct we_checker *c, we_valtype expected)
 	return 0;
 }
 
-// Pop the type if it is on top exactly.
-static inline bool pop_exact(struct we_checker *c, we_valtype type)
-{
-	const size_t n = c->vals->len;
-
-	if (n == frame_at(c, 0)->height || ((const we_valtype *)c->vals->data)[n - 1] != type)
-		return false;
-	c->vals->len--;
-	c->n_slots -= we_valtype_n_slots(type);
-	return true;
-}
-
 // Exactly the types that are there, as nearly always, go at once: a block may have a thousand
 // results, and a body a million branches to it.
 int we_checker_pop_n(struct we_checker *c, const we_valtype *types, uint32_t n)
@@ -622,7 +610,7 @@ static int check_local_op(struct we_checker *c)
 	const we_localidx idx = c->in->of.idx;
 	int rc = check_local(c, idx);
 
-	if (rc == 0 && c->in->op != WE_OP_LOCAL_GET && !pop_exact(c, local_type(c, idx)))
+	if (rc == 0 && c->in->op != WE_OP_LOCAL_GET && !pops(c, local_type(c, idx)))
 		rc = we_checker_pop(c, local_type(c, idx));
 	if (rc == 0 && ((bool *)c->scratch->unset.data)[idx])
 		rc = c->in->op == WE_OP_LOCAL_GET

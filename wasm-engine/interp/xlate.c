@@ -58,8 +58,12 @@ static inline struct we_iop *emit_words(struct we_xlate *t, enum we_icode icode,
 	note_offset(t);
 	data = (uint64_t *)t->words.data + word;
 	data[0] = icode;
-	for (uint32_t i = 1; i < n_words; i++)
-		data[i] = 0;
+	if (n_words > 1)
+		data[1] = 0;
+	if (n_words > 2)
+		data[2] = 0;
+	if (n_words > 3)
+		memset(data + 3, 0, (n_words - 3) * sizeof(*data));
 	t->words.len += n_words;
 	t->newest = word;
 	t->earlier = t->last;

@@ -231,7 +231,10 @@ static inline struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type
 		return NULL;
 	}
 	o = (struct we_x_operand *)t->operands.data + t->operands.len++;
-	*o = (struct we_x_operand){.where = AT_HOME, .type = type, .home = t->top};
+	o->where = AT_HOME; // the other fields belong to other places
+	o->type = type;
+	o->home = t->top;
+	o->addend = 0;
 	t->n_ref_operands += we_valtype_is_ref(type);
 	t->top += we_valtype_n_slots(type);
 	we_x_need_slots(t, t->top);
