@@ -130,7 +130,8 @@ static void guest_instantiate(struct guest *g)
 	const uint32_t n_imports = we_module_n_imports(g->module);
 	struct we_error err;
 
-	must(we_store_create(g->engine, NULL, &g->store, &err), &err, "store");
+	if (g->store == NULL)
+		must(we_store_create(g->engine, NULL, &g->store, &err), &err, "store");
 	if (n_imports > 0)
 		guest_make_import(g, &ext.of.func);
 	must(we_instance_create(g->store, g->module, &ext, n_imports, &g->inst, &err), &err,
@@ -139,11 +140,12 @@ static void guest_instantiate(struct guest *g)
 
 static void guest_let_go(struct guest *g)
 {
-	we_store_destroy(g->store);
+	we_store_reset(g->store);
 }
 
 static void guest_unload(struct guest *g)
 {
+	we_store_destroy(g->store);
 	we_module_unref(g->module);
 	we_engine_destroy(g->engine);
 }

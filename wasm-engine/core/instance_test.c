@@ -310,6 +310,33 @@ static void instance_beyond_the_limits_leaves_nothing_behind(void **state)
 	we_store_destroy(small);
 }
 
+static void reset_store_is_as_new(void **state)
+{
+	struct we_frame frame;
+	uint32_t n_calls = 0;
+	uint64_t slots[1];
+
+	(void)state;
+	we_store_reset(store); // of what other tests made
+	for (uint32_t i = 1; i <= 3; i++) {
+		struct we_instance *inst = make_caller(double_it, &n_calls);
+
+		assert_int_equal(store->n_instances, 1);
+		slots[0] = 20;
+		assert_int_equal(we_func_call(export_func(inst, "run"), slots, &err), 0);
+		assert_int_equal((uint32_t)slots[0], 41);
+		assert_int_equal(n_calls, i);
+		assert_int_equal(
+			we_func_call(export_func(inst, "deep"), slots, &err), WE_E_EXHAUSTED);
+		assert_int_equal(we_store_backtrace(store, &frame, 1), 1);
+		we_store_reset(store);
+		assert_null(store->instances);
+		assert_null(store->host_funcs);
+		assert_int_equal(we_store_memory_bytes(store), 0);
+		assert_int_equal(we_store_backtrace(store, &frame, 1), 0);
+	}
+}
+
 static void instances_of_a_store_are_limited(void **state)
 {
 	const struct we_store_limits limits = {.instances = 1};
@@ -358,6 +385,7 @@ int main(void)
 		cmocka_unit_test(failed_segment_keeps_what_came_before),
 		cmocka_unit_test(trap_in_the_start_function_fails_the_instantiation),
 		cmocka_unit_test(instance_beyond_the_limits_leaves_nothing_behind),
+		cmocka_unit_test(reset_store_is_as_new),
 		cmocka_unit_test(instances_of_a_store_are_limited),
 		cmocka_unit_test(unknown_export_is_an_outcome),
 	};

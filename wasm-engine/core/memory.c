@@ -65,6 +65,43 @@ static int commit(struct we_memory *memory, uint64_t bytes)
 	return 0;
 }
 
+// May a memory of this type, of at most max_bytes, live in the address space?
+static bool suits(const struct we_memory *spare, const struct we_memtype *type, uint64_t max_bytes)
+{
+	if (!type->limits.is_64 && spare->reserved_bytes == MEMORY32_BYTES &&
+		spare->mapped_bytes == GUARD_BYTES + REACH_BYTES)
+		return true;
+	return type->limits.is_64 == spare->type.limits.is_64 && spare->reserved_bytes >= max_bytes;
+}
+
+// A memory of the store in address space that was used before, of which no more than `bytes` are accessible; one with as
+// many is taken first. Returns: NULL when there is none.
+static struct we_memory *take_spare(
+	struct we_store *store, const struct we_memtype *type, uint64_t max_bytes, uint64_t bytes)
+{
+	struct we_memory **best = NULL;
+	struct we_memory *memory;
+
+	for (struct we_memory **at = &store->spare; *at != NULL; at = &(*at)->next) {
+		if (!suits(*at, type, max_bytes))
+			continue;
+		if (best == NULL || (*at)->committed_bytes == bytes)
+			best = at;
+		if ((*at)->committed_bytes == bytes)
+			break;
+	}
+	if (best == NULL)
+		return NULL;
+	memory = *best;
+	if (memory->committed_bytes > bytes) {
+		if (mprotect(memory->base + bytes, memory->committed_bytes - bytes, PROT_NONE) != 0)
+			return NULL;
+		memory->committed_bytes = bytes;
+	}
+	*best = memory->next;
+	return memory;
+}
+
 int we_memory_new(struct we_store *store, const struct we_memtype *type,
 	struct we_memory **ret_memory, struct we_error *err)
 {
@@ -74,6 +111,7 @@ int we_memory_new(struct we_store *store, const struct we_memtype *type,
 	const uint64_t max = min_u64(min_u64(type->limits.max, bound), limits->memory_pages);
 	const uint64_t ahead = min_u64(limits->memory_pages_precommit, max);
 	struct we_memory *memory;
+	bool is_new;
 
 	if (min > max)
 		return we_error_set(err, WE_E_EXHAUSTED, 0,
@@ -83,13 +121,17 @@ int we_memory_new(struct we_store *store, const struct we_memtype *type,
 		return we_error_set(err, WE_E_EXHAUSTED, 0,
 			"memory of %llu pages: all memories together are limited to %llu",
 			(unsigned long long)min, (unsigned long long)limits->total_memory_pages);
-	memory = calloc(1, sizeof(*memory));
+	memory = take_spare(
+		store, type, max * WE_PAGE_BYTES, (ahead > min ? ahead : min) * WE_PAGE_BYTES);
+	is_new = memory == NULL;
+	if (is_new)
+		memory = calloc(1, sizeof(*memory));
 	if (memory == NULL)
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a memory");
 	memory->type = *type;
 	memory->store = store;
 	memory->max_pages = max;
-	if (reserve(memory, max * WE_PAGE_BYTES, min * WE_PAGE_BYTES) != 0) {
+	if (is_new && reserve(memory, max * WE_PAGE_BYTES, min * WE_PAGE_BYTES) != 0) {
 		free(memory);
 		return we_error_set(err, WE_E_NOMEM, 0,
 			"no address space for a memory of %llu pages", (unsigned long long)min);
@@ -109,14 +151,47 @@ int we_memory_new(struct we_store *store, const struct we_memtype *type,
 	return 0;
 }
 
+static void destroy(struct we_memory *memory)
+{
+	munmap(memory->base - GUARD_BYTES, memory->mapped_bytes);
+	free(memory);
+}
+
 void we_memory_delete_newest(struct we_store *store)
 {
 	struct we_memory *memory = store->memories;
 
 	store->memories = memory->next;
 	store->total_pages -= memory->size_bytes / WE_PAGE_BYTES;
-	munmap(memory->base - GUARD_BYTES, memory->mapped_bytes);
-	free(memory);
+	destroy(memory);
+}
+
+void we_memory_spare_newest(struct we_store *store)
+{
+	struct we_memory *memory = store->memories;
+	const uint64_t used = memory->size_bytes;
+
+	store->memories = memory->next;
+	store->total_pages -= used / WE_PAGE_BYTES;
+	// The kernel gives zeros back, one page fault a page: dearer than zeroing a few of them.
+	if (used <= WE_MEMORY_ZERO_BYTES) {
+		memset(memory->base, 0, used);
+	} else if (madvise(memory->base, used, MADV_DONTNEED) != 0) {
+		destroy(memory);
+		return;
+	}
+	memory->next = store->spare;
+	store->spare = memory;
+}
+
+void we_memory_delete_spare(struct we_store *store)
+{
+	while (store->spare != NULL) {
+		struct we_memory *memory = store->spare;
+
+		store->spare = memory->next;
+		destroy(memory);
+	}
 }
 
 int we_memory_create(struct we_store *store, enum we_kind address, uint64_t min_pages,

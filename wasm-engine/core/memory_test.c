@@ -223,6 +223,82 @@ static void table_copy_goes_the_right_way_over_chunks(void **state)
 	we_store_destroy(store);
 }
 
+static void reset_store_makes_memories_of_zeros_where_the_old_ones_were(void **state)
+{
+	static const uint64_t pages[] = {2, 17, WE_MEMORY_ZERO_BYTES / PAGE + 1};
+	struct we_memory *memory;
+	uint8_t *span;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		const uint64_t bytes = pages[i] * PAGE;
+		const uint8_t *base;
+
+		make_store(NULL);
+		assert_int_equal(
+			we_memory_create(store, WE_I32, pages[i], UINT64_MAX, &memory, &err), 0);
+		assert_int_equal(we_memory_span(memory, 0, bytes, &span), 0);
+		memset(span, 0xff, bytes);
+		base = span;
+		we_store_reset(store);
+		assert_int_equal(we_store_memory_bytes(store), 0);
+		n_mprotects = 0;
+		mmap_limit = 0;
+		assert_int_equal(
+			we_memory_create(store, WE_I32, pages[i], UINT64_MAX, &memory, &err), 0);
+		assert_int_equal(n_mprotects, 0);
+		assert_int_equal(we_memory_span(memory, 0, bytes, &span), 0);
+		assert_ptr_equal(span, base);
+		for (uint64_t k = 0; k < bytes; k++)
+			if (span[k] != 0)
+				fail_msg("byte %llu of %llu pages", (unsigned long long)k,
+					(unsigned long long)pages[i]);
+		we_store_destroy(store);
+	}
+}
+
+static void memory_that_had_grown_is_small_again_after_reset(void **state)
+{
+	struct we_memory *memory;
+	uint8_t *span;
+	uint64_t old;
+
+	(void)state;
+	make_store(NULL);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, UINT64_MAX, &memory, &err), 0);
+	assert_int_equal(we_memory_grow(memory, 2, &old), 0);
+	assert_int_equal(we_memory_span(memory, 0, 3 * PAGE, &span), 0);
+	memset(span, 0xff, 3 * PAGE);
+	we_store_reset(store);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, 2, &memory, &err), 0);
+	assert_int_equal(memory->committed_bytes, PAGE); // the rest is out of reach
+	assert_int_equal(we_memory_grow(memory, 2, &old), 1);
+	assert_int_equal(we_memory_grow(memory, 1, &old), 0);
+	assert_int_equal(we_memory_span(memory, PAGE, PAGE, &span), 0);
+	for (uint64_t k = 0; k < PAGE; k++)
+		assert_int_equal(span[k], 0);
+	we_store_destroy(store);
+}
+
+static void reset_store_takes_the_space_of_a_memory_of_the_same_kind(void **state)
+{
+	struct we_memory *wide;
+	struct we_memory *other;
+	const uint8_t *base;
+
+	(void)state;
+	make_store(NULL);
+	assert_int_equal(we_memory_create(store, WE_I64, 1, 2, &wide, &err), 0);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, 2, &other, &err), 0);
+	base = other->base;
+	we_store_reset(store);
+	assert_int_equal(we_memory_create(store, WE_I64, 1, 4, &wide, &err), 0);
+	assert_true(wide->base != base && wide->reserved_bytes >= 4 * PAGE);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, 4, &other, &err), 0);
+	assert_ptr_equal(other->base, base);
+	we_store_destroy(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +307,9 @@ int main(void)
 		cmocka_unit_test(limits_of_the_store_hold),
 		cmocka_unit_test(growth_inside_the_precommitted_pages_is_no_system_call),
 		cmocka_unit_test(memory_lives_with_little_address_space),
+		cmocka_unit_test(reset_store_makes_memories_of_zeros_where_the_old_ones_were),
+		cmocka_unit_test(memory_that_had_grown_is_small_again_after_reset),
+		cmocka_unit_test(reset_store_takes_the_space_of_a_memory_of_the_same_kind),
 		cmocka_unit_test(memory_copy_goes_the_right_way_over_chunks),
 		cmocka_unit_test(table_copy_goes_the_right_way_over_chunks),
 	};

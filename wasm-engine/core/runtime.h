@@ -160,6 +160,8 @@ struct we_store {
 	struct we_instance *instances;
 	struct we_func *host_funcs;
 	struct we_memory *memories;
+	struct we_memory
+		*spare; // address space of memories that are gone, what is accessible all zeros
 	struct we_table *tables;
 	struct we_global *globals;
 	struct we_tag *tags;
@@ -200,6 +202,9 @@ WE_MUST_USE int we_global_new(struct we_store *store, const struct we_globaltype
 	const uint64_t cell[2], struct we_global **ret_global, struct we_error *err);
 // Take the newest one back; it is not in use.
 void we_memory_delete_newest(struct we_store *store);
+// The same, but its address space goes to store->spare, zeroed.
+void we_memory_spare_newest(struct we_store *store);
+void we_memory_delete_spare(struct we_store *store);
 void we_table_delete_newest(struct we_store *store);
 void we_global_delete_newest(struct we_store *store);
 void we_tag_delete_newest(struct we_store *store);

@@ -4,6 +4,7 @@
 // Module path 4/6. Owns: all that lives in it. Thread: the worker; we_store_entry and
 // we_store_interrupt: any.
 // Spec: core "Store".
+#include <assert.h>
 #include <stdlib.h>
 
 #include "engine.h"
@@ -60,14 +61,11 @@ int we_store_create(struct we_engine *engine, const struct we_store_limits *limi
 	return 0;
 }
 
-void we_store_destroy(struct we_store *store)
+// All that lives in the store but its memories.
+static void let_go(struct we_store *store)
 {
-	if (store == NULL)
-		return;
 	while (store->instances != NULL)
 		we_instance_delete_newest(store);
-	while (store->memories != NULL)
-		we_memory_delete_newest(store);
 	while (store->tables != NULL)
 		we_table_delete_newest(store);
 	while (store->globals != NULL)
@@ -77,14 +75,35 @@ void we_store_destroy(struct we_store *store)
 	while (store->roots != NULL)
 		we_ref_drop(store->roots);
 	we_heap_destroy(store->heap);
+	store->heap = NULL;
 	while (store->host_funcs != NULL) {
 		struct we_func *next = store->host_funcs->next;
 
 		free(store->host_funcs);
 		store->host_funcs = next;
 	}
+}
+
+void we_store_destroy(struct we_store *store)
+{
+	if (store == NULL)
+		return;
+	let_go(store);
+	while (store->memories != NULL)
+		we_memory_delete_newest(store);
+	we_memory_delete_spare(store);
 	free(store->calls.stack);
 	free(store);
+}
+
+void we_store_reset(struct we_store *store)
+{
+	assert(store->entry == 0 && store->calls.n_entered == 0);
+	let_go(store);
+	while (store->memories != NULL)
+		we_memory_spare_newest(store);
+	store->exception = 0;
+	store->n_frames = 0; // they name modules that may go
 }
 
 int we_store_make_heap(struct we_store *store, struct we_error *err)
