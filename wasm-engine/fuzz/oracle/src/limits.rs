@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//! The one table of differences that come from implementation limits, not from the specification. docs/TESTING.md
+//! shows it to people.
+
+/// A difference that is counted, not reported. Texts are looked for in what each side said; "" fits every refusal,
+/// ACCEPTS only an acceptance.
+pub struct Mask {
+    pub ours: &'static str,
+    pub theirs: &'static str,
+    pub reason: &'static str,
+}
+
+pub const ACCEPTS: &str = "accepts";
+
+/// Of the validators.
+pub const VALIDATE: &[Mask] = &[
+    Mask {
+        ours: "unsupported: ",
+        theirs: ACCEPTS,
+        reason: "feature not built",
+    },
+    Mask {
+        ours: "unsupported: ",
+        theirs: "",
+        reason: "feature not built",
+    },
+    Mask {
+        ours: "implementation limit",
+        theirs: ACCEPTS,
+        reason: "a limit of ours (limits.h)",
+    },
+    Mask {
+        ours: ACCEPTS,
+        theirs: "memories count exceeds limit",
+        reason: "100 memories in wasmparser, 100,000 here",
+    },
+    Mask {
+        ours: ACCEPTS,
+        theirs: "maximum table size exceeded",
+        reason: "table of more than 10^7 elements: wasmparser refuses the type, here instantiation fails",
+    },
+];
+
+/// Of the engines: what one says when it ran out of something. The rest of that module is not compared.
+pub const RUN: &[Mask] = &[
+    Mask {
+        ours: "call stack exhausted",
+        theirs: "",
+        reason: "stack: ours is exhausted",
+    },
+    Mask {
+        ours: "",
+        theirs: "call stack exhausted",
+        reason: "stack: wasmtime's is exhausted",
+    },
+    Mask {
+        ours: "heap exhausted",
+        theirs: "",
+        reason: "heap: ours is exhausted",
+    },
+    Mask {
+        ours: "",
+        theirs: "GC heap out of memory",
+        reason: "heap: wasmtime's is exhausted",
+    },
+    Mask {
+        ours: "",
+        theirs: "allocation size too large",
+        reason: "heap: an object too large for wasmtime",
+    },
+    Mask {
+        ours: "implementation limit",
+        theirs: "",
+        reason: "a limit of ours (limits.h)",
+    },
+    Mask {
+        ours: "unsupported: ",
+        theirs: "",
+        reason: "feature not built",
+    },
+];
+
+fn fits(mask: &str, said: &str) -> bool {
+    match mask {
+        ACCEPTS => said == ACCEPTS,
+        "" => true,
+        text => said != ACCEPTS && said.contains(text),
+    }
+}
+
+/// The reason why a difference between the two does not count.
+pub fn masked(table: &[Mask], ours: &str, theirs: &str) -> Option<&'static str> {
+    table
+        .iter()
+        .find(|mask| fits(mask.ours, ours) && fits(mask.theirs, theirs))
+        .map(|mask| mask.reason)
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//! weir-oracle: the engine against independent ones, in one process (docs/TESTING.md).
+mod campaign;
+mod engine;
+mod features;
+mod generate;
+mod limits;
+mod mutate;
+mod pool;
+mod rng;
+mod run;
+mod validate;
+
+use features::Features;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USAGE: &str = "usage: weir-oracle validate | run [OPTION...]
+       weir-oracle replay [OPTION...] FILE.wasm
+
+validate   mutants against wasmparser
+run        generated modules against wasmtime
+replay     both on one file, aloud
+
+  --seed N          1 without
+  --minutes N       1 without; a fraction is fine
+  --epochs N        at most so many, of 8192 mutants or 64 modules each
+  --jobs N          threads; 1 without
+  --state DIR       what is done, and what was found; goes on from there
+  --conformance DIR the suites, for mutants: WEIR_CONFORMANCE or ../shared/conformance without
+  --features LIST   of memory64,func-refs,exceptions,gc; all without";
+
+struct Args {
+    command: String,
+    file: Option<PathBuf>,
+    options: campaign::Options,
+    conformance: PathBuf,
+    features: Features,
+}
+
+fn parse() -> Option<Args> {
+    let mut words = std::env::args().skip(1);
+    let default = std::env::var_os("WEIR_CONFORMANCE");
+    let mut args = Args {
+        command: words.next()?,
+        file: None,
+        options: campaign::Options {
+            seed: 1,
+            jobs: 1,
+            time: Duration::from_secs(60),
+            epochs: u64::MAX,
+            dir: "build/soak".into(),
+            settings: String::new(),
+        },
+        conformance: default.map_or("../shared/conformance".into(), PathBuf::from),
+        features: features::ALL,
+    };
+    let mut list = "all".to_string();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--seed" => args.options.seed = words.next()?.parse().ok()?,
+            "--minutes" => {
+                let minutes: f64 = words.next()?.parse().ok()?;
+                args.options.time = Duration::try_from_secs_f64(minutes * 60.0).ok()?;
+            }
+            "--epochs" => args.options.epochs = words.next()?.parse().ok()?,
+            "--jobs" => args.options.jobs = words.next()?.parse().ok()?,
+            "--state" => args.options.dir = words.next()?.into(),
+            "--conformance" => args.conformance = words.next()?.into(),
+            "--features" => list = words.next()?,
+            _ if word.starts_with('-') => return None,
+            _ => args.file = Some(word.into()),
+        }
+    }
+    args.features = Features::parse(&list);
+    args.options.settings = format!("features {list}");
+    Some(args)
+}
+
+fn main() -> ExitCode {
+    let Some(args) = parse() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    // Panics of the generators and of the other engines are caught and counted.
+    std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
+    let good = match (args.command.as_str(), args.file) {
+        ("validate", None) => validate::run(&args.options, &args.conformance, args.features),
+        ("run", None) => run::run(&args.options, args.features),
+        ("replay", Some(file)) => {
+            let bytes = std::fs::read(&file).expect("a module");
+            let engine = engine::Engine::new();
+            let (ours, theirs) = validate::verdicts(&engine, &bytes);
+            println!("ours: {ours}\nwasmparser: {theirs}");
+            let runs = ours == limits::ACCEPTS && theirs == limits::ACCEPTS;
+            if runs {
+                run::replay(&bytes, args.features)
+            } else {
+                (ours == limits::ACCEPTS) == (theirs == limits::ACCEPTS)
+            }
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
