@@ -15,7 +15,6 @@ pub struct Options {
     pub time: Duration,
     pub epochs: u64, // of this run, at most
     pub dir: PathBuf,
-    pub settings: String, // must be those of the state that goes on
 }
 
 /// What one epoch, or all of them, came to.
@@ -130,7 +129,7 @@ impl State {
 pub fn run(part: &'static str, options: &Options, epoch: impl Fn(u64, &mut Slot) + Sync) -> bool {
     fs::create_dir_all(&options.dir).unwrap();
     let path = options.dir.join(format!("{part}.state"));
-    let settings = format!("seed {} {}", options.seed, options.settings);
+    let settings = format!("seed {}", options.seed);
     let state = Mutex::new(State::load(&path, &settings));
     let start = Instant::now();
     let last = state.lock().unwrap().first.saturating_add(options.epochs);

@@ -22,6 +22,7 @@ pub struct WeError {
 #[repr(C)]
 struct EngineConfig {
     deterministic: bool,
+    gc_stress: bool,
     max_func_bytes: u64,
 }
 
@@ -35,7 +36,7 @@ pub struct Extern {
 pub type HostFn = extern "C" fn(*mut c_void, *mut u64, *mut WeError) -> c_int;
 
 extern "C" {
-    static oracle_pins: [usize; 6];
+    static oracle_pins: [usize; 10];
     fn we_error_trap(
         err: *mut WeError,
         trap: u32,
@@ -98,6 +99,7 @@ extern "C" {
     fn we_memory_span(memory: *const c_void, at: u64, len: u64, ret: *mut *mut u8) -> c_int;
     fn we_memory_create(
         store: *mut c_void,
+        address: u32,
         min: u64,
         max: u64,
         ret: *mut *mut c_void,
@@ -108,6 +110,7 @@ extern "C" {
     fn we_table_create(
         store: *mut c_void,
         elem: u32,
+        address: u32,
         min: u64,
         max: u64,
         ret: *mut *mut c_void,
@@ -123,6 +126,11 @@ extern "C" {
         ret: *mut *mut c_void,
         err: *mut WeError,
     ) -> c_int;
+    fn we_ref_kind(store: *const c_void, kind: u32, slot: u64) -> u32;
+    fn we_ref_host(store: *const c_void, kind: u32, slot: u64) -> u64;
+    fn we_ref_from_host(store: *mut c_void, host: u64, ret: *mut u64, err: *mut WeError) -> c_int;
+    fn we_catch(store: *mut c_void) -> u64;
+    fn we_exn_args(store: *const c_void, exn: u64, slots: *mut u64);
 }
 
 /// enum we_kind
@@ -133,6 +141,20 @@ pub const F64: u32 = 3;
 pub const V128: u32 = 4;
 pub const FUNCREF: u32 = 5;
 pub const EXTERNREF: u32 = 6;
+pub const ANYREF: u32 = 7;
+pub const EXNREF: u32 = 8;
+
+/// What a reference is: enum we_refkind, with a host's value or that of an i31.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ref {
+    Null,
+    Func,
+    Host(u64),
+    I31(u32),
+    Struct,
+    Array,
+    Exn,
+}
 
 /// enum we_externkind
 pub const FUNC: u32 = 0;
@@ -207,18 +229,24 @@ pub struct Engine(*mut c_void);
 unsafe impl Send for Engine {}
 
 impl Engine {
-    pub fn new() -> Engine {
+    /// gc_stress: collect at every allocation.
+    pub fn new(gc_stress: bool) -> Engine {
         let mirror = [
             size_of::<Bytes>(),
             size_of::<WeError>(),
             offset_of!(WeError, msg),
             size_of::<EngineConfig>(),
+            offset_of!(EngineConfig, gc_stress),
             size_of::<Extern>(),
             offset_of!(Extern, of),
+            EXNREF as usize,
+            6, // Ref::Exn
+            GLOBAL as usize,
         ];
         assert_eq!(mirror, unsafe { oracle_pins }, "we.h has changed");
         let config = EngineConfig {
             deterministic: true,
+            gc_stress,
             max_func_bytes: 0,
         };
         let (mut engine, mut err) = (null_mut(), WeError::new());
@@ -291,6 +319,38 @@ impl Store {
         Interrupter(self.0)
     }
 
+    /// What is in a slot of that kind.
+    pub fn reference(&self, kind: u32, slot: u64) -> Ref {
+        match unsafe { we_ref_kind(self.0, kind, slot) } {
+            0 => Ref::Null,
+            1 => Ref::Func,
+            2 => Ref::Host(unsafe { we_ref_host(self.0, kind, slot) }),
+            3 => Ref::I31(slot as u32 >> 1), // as core/heap.h has it
+            4 => Ref::Struct,
+            5 => Ref::Array,
+            6 => Ref::Exn,
+            _ => unreachable!(),
+        }
+    }
+
+    /// A host's value as an anyref. Makes references in slots stale.
+    pub fn any_from_host(&self, host: u64) -> u64 {
+        let (mut slot, mut err) = (0, WeError::new());
+        let rc = unsafe { we_ref_from_host(self.0, host, &mut slot, &mut err) };
+        check(rc, &err).unwrap();
+        slot
+    }
+
+    /// Take the exception that is under way and its arguments, n slots.
+    pub fn catch(&self, n: usize) -> Vec<u64> {
+        let mut slots = vec![0; n];
+        unsafe {
+            let exn = we_catch(self.0);
+            we_exn_args(self.0, exn, slots.as_mut_ptr());
+        }
+        slots
+    }
+
     pub fn instance(&self, module: &Module, imports: &[Extern]) -> Result<Instance, Failure> {
         let (mut inst, mut err) = (null_mut(), WeError::new());
         let n = imports.len() as u32;
@@ -331,14 +391,14 @@ impl Store {
 
     pub fn memory(&self, min: u64, max: u64) -> Extern {
         let (mut of, mut err) = (null_mut(), WeError::new());
-        let rc = unsafe { we_memory_create(self.0, min, max, &mut of, &mut err) };
+        let rc = unsafe { we_memory_create(self.0, I32, min, max, &mut of, &mut err) };
         check(rc, &err).unwrap();
         Extern { kind: MEMORY, of }
     }
 
     pub fn table(&self, elem: u32, min: u64, max: u64) -> Extern {
         let (mut of, mut err) = (null_mut(), WeError::new());
-        let rc = unsafe { we_table_create(self.0, elem, min, max, &mut of, &mut err) };
+        let rc = unsafe { we_table_create(self.0, elem, I32, min, max, &mut of, &mut err) };
         check(rc, &err).unwrap();
         Extern { kind: TABLE, of }
     }
@@ -397,12 +457,12 @@ impl Extern {
         unsafe { we_table_size(self.of) }
     }
 
-    pub fn table_is_null(&self, i: u64) -> bool {
+    pub fn table_get(&self, i: u64) -> u64 {
         assert_eq!(self.kind, TABLE);
         let mut elem = null_mut();
         let rc = unsafe { we_table_get(self.of, i, &mut elem) };
         assert_eq!(rc, 0);
-        elem.is_null()
+        elem as u64
     }
 
     pub fn global_get(&self) -> [u64; 2] {

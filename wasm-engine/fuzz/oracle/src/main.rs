@@ -5,22 +5,24 @@ mod engine;
 mod features;
 mod generate;
 mod limits;
+mod made;
 mod mutate;
 mod pool;
 mod rng;
 mod run;
 mod validate;
 
-use features::Features;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "usage: weir-oracle validate | run [OPTION...]
-       weir-oracle replay [OPTION...] FILE.wasm
+       weir-oracle generate [OPTION...]
+       weir-oracle replay FILE.wasm
 
 validate   mutants against wasmparser
 run        generated modules against wasmtime
+generate   write what run would begin with to the state folder
 replay     both on one file, aloud
 
   --seed N          1 without
@@ -28,15 +30,13 @@ replay     both on one file, aloud
   --epochs N        at most so many, of 8192 mutants or 64 modules each
   --jobs N          threads; 1 without
   --state DIR       what is done, and what was found; goes on from there
-  --conformance DIR the suites, for mutants: WEIR_CONFORMANCE or ../shared/conformance without
-  --features LIST   of memory64,func-refs,exceptions,gc; all without";
+  --conformance DIR the suites, for mutants: WEIR_CONFORMANCE or ../shared/conformance without";
 
 struct Args {
     command: String,
     file: Option<PathBuf>,
     options: campaign::Options,
     conformance: PathBuf,
-    features: Features,
 }
 
 fn parse() -> Option<Args> {
@@ -51,12 +51,9 @@ fn parse() -> Option<Args> {
             time: Duration::from_secs(60),
             epochs: u64::MAX,
             dir: "build/soak".into(),
-            settings: String::new(),
         },
         conformance: default.map_or("../shared/conformance".into(), PathBuf::from),
-        features: features::ALL,
     };
-    let mut list = "all".to_string();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--seed" => args.options.seed = words.next()?.parse().ok()?,
@@ -68,13 +65,10 @@ fn parse() -> Option<Args> {
             "--jobs" => args.options.jobs = words.next()?.parse().ok()?,
             "--state" => args.options.dir = words.next()?.into(),
             "--conformance" => args.conformance = words.next()?.into(),
-            "--features" => list = words.next()?,
             _ if word.starts_with('-') => return None,
             _ => args.file = Some(word.into()),
         }
     }
-    args.features = Features::parse(&list);
-    args.options.settings = format!("features {list}");
     Some(args)
 }
 
@@ -86,16 +80,20 @@ fn main() -> ExitCode {
     // Panics of the generators and of the other engines are caught and counted.
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
     let good = match (args.command.as_str(), args.file) {
-        ("validate", None) => validate::run(&args.options, &args.conformance, args.features),
-        ("run", None) => run::run(&args.options, args.features),
+        ("validate", None) => validate::run(&args.options, &args.conformance),
+        ("run", None) => run::run(&args.options),
+        ("generate", None) => {
+            run::generate(&args.options);
+            true
+        }
         ("replay", Some(file)) => {
             let bytes = std::fs::read(&file).expect("a module");
-            let engine = engine::Engine::new();
+            let engine = engine::Engine::new(false);
             let (ours, theirs) = validate::verdicts(&engine, &bytes);
             println!("ours: {ours}\nwasmparser: {theirs}");
             let runs = ours == limits::ACCEPTS && theirs == limits::ACCEPTS;
             if runs {
-                run::replay(&bytes, args.features)
+                run::replay(&bytes)
             } else {
                 (ours == limits::ACCEPTS) == (theirs == limits::ACCEPTS)
             }

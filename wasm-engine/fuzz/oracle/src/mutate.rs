@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Mutants of a module. Lengths of sections and bodies are kept right in nearly all of them, so that what is wrong lies
 //! deep inside.
+use crate::made;
 use crate::rng::Rng;
 use wasmparser::{Parser, Payload};
 
@@ -24,7 +25,7 @@ struct Section {
 
 /// A module in pieces.
 #[derive(Clone)]
-pub struct Pieces(Vec<Section>);
+pub struct Pieces(Vec<Section>, usize); // and the number of types
 
 pub fn leb(mut value: u64) -> Vec<u8> {
     let mut out = Vec::new();
@@ -75,8 +76,15 @@ impl Pieces {
             at = end;
         }
         let code = sections.iter().position(|section| section.id == CODE);
+        let mut n_types = 0;
         for payload in Parser::new(0).parse_all(module) {
-            if let Payload::CodeSectionEntry(body) = payload.unwrap() {
+            let payload = payload.unwrap();
+            if let Payload::TypeSection(groups) = payload {
+                n_types = groups
+                    .into_iter()
+                    .map(|group| group.unwrap().types().len())
+                    .sum();
+            } else if let Payload::CodeSectionEntry(body) = payload {
                 let start = body.range().start as usize;
                 let mut ops = Vec::new();
                 for op in body
@@ -92,7 +100,7 @@ impl Pieces {
                 });
             }
         }
-        Pieces(sections)
+        Pieces(sections, n_types)
     }
 
     pub fn bytes(&self) -> Vec<u8> {
@@ -267,7 +275,11 @@ fn edit_opcode(rng: &mut Rng, bytes: &mut Vec<u8>, at: usize) {
 fn edit_body(rng: &mut Rng, body: &mut Body, bank: &[Pieces]) {
     let locals_end = body.ops[0] as usize;
     let (start, end) = op_range(rng, body);
-    match rng.below(16) {
+    match rng.below(20) {
+        16..=19 => {
+            let snippet = made::snippet(rng);
+            body.bytes.splice(start..start, snippet);
+        }
         0 => {
             let (later, later_end) = op_range(rng, body);
             if end <= later {
@@ -320,6 +332,28 @@ fn edit_body(rng: &mut Rng, body: &mut Body, bank: &[Pieces]) {
             body.bytes.splice(..locals_end, locals);
         }
         _ => edit_bytes(rng, &mut body.bytes, locals_end),
+    }
+}
+
+/// One more recursion group, or another form of a type.
+fn edit_types(rng: &mut Rng, bytes: &mut Vec<u8>, n_types: usize) {
+    const FORMS: [u8; 6] = [0x4e, 0x4f, 0x50, 0x5e, 0x5f, 0x60];
+    if rng.chance(1, 2) {
+        let (count, n) = read_leb(bytes).unwrap_or((0, 0));
+        bytes.splice(..n, leb(count + 1));
+        bytes.extend(made::group(rng, n_types));
+        return;
+    }
+    let forms: Vec<usize> = (0..bytes.len())
+        .filter(|&at| FORMS.contains(&bytes[at]))
+        .collect();
+    if !forms.is_empty() {
+        let at = *rng.pick(&forms);
+        bytes[at] = match bytes[at] {
+            0x4f if rng.chance(1, 2) => 0x50,
+            0x50 if rng.chance(1, 2) => 0x4f,
+            _ => *rng.pick(&FORMS),
+        };
     }
 }
 
@@ -383,8 +417,11 @@ fn edit(rng: &mut Rng, pieces: &mut Pieces, bank: &[Pieces]) {
                 Some(at) if rng.chance(1, 3) => at,
                 _ => rng.below(pieces.0.len()),
             };
+            let n_types = pieces.1;
             let section = &mut pieces.0[at];
-            if section.id != CODE {
+            if section.id == TYPE && rng.chance(1, 2) {
+                edit_types(rng, &mut section.bytes, n_types);
+            } else if section.id != CODE {
                 edit_bytes(rng, &mut section.bytes, 0);
             }
         }

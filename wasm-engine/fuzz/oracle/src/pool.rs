@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! The valid modules that mutants come from: merged from small ones of the suites, and generated.
-use crate::{features::Features, rng::Rng};
+use crate::{features, rng::Rng};
 use std::path::Path;
 use wasm_encoder::reencode::{Error, Reencode};
 use wasmparser::{Parser, Payload, TypeRef, Validator};
 
 /// Every valid .wasm of the suites, in the order of their names.
-pub fn suite(dir: &Path, features: Features) -> Vec<Vec<u8>> {
+pub fn suite(dir: &Path) -> Vec<Vec<u8>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir.join("core")).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -21,12 +21,12 @@ pub fn suite(dir: &Path, features: Features) -> Vec<Vec<u8>> {
     paths.sort();
     let modules = paths.iter().map(|path| std::fs::read(path).unwrap());
     modules
-        .filter(|module| module.len() < 1 << 16 && is_valid(module, features))
+        .filter(|module| module.len() < 1 << 16 && is_valid(module))
         .collect()
 }
 
-pub fn is_valid(module: &[u8], features: Features) -> bool {
-    Validator::new_with_features(features.seeds())
+pub fn is_valid(module: &[u8]) -> bool {
+    Validator::new_with_features(features::wasmparser())
         .validate_all(module)
         .is_ok()
 }
@@ -228,7 +228,7 @@ impl Sections {
 const MIN_BYTES: usize = 1024;
 
 /// Random modules of the suites, merged until they are of 1 KB.
-fn merged(rng: &mut Rng, suite: &[Vec<u8>], features: Features) -> Option<Vec<u8>> {
+fn merged(rng: &mut Rng, suite: &[Vec<u8>]) -> Option<Vec<u8>> {
     let mut parts: Vec<&[u8]> = Vec::new();
     let mut bytes = 0;
     while bytes < MIN_BYTES + 100 {
@@ -238,11 +238,11 @@ fn merged(rng: &mut Rng, suite: &[Vec<u8>], features: Features) -> Option<Vec<u8
     }
     let module = merge(&parts).ok()?;
     let fits = (MIN_BYTES..8 * MIN_BYTES).contains(&module.len());
-    (fits && is_valid(&module, features)).then_some(module)
+    (fits && is_valid(&module)).then_some(module)
 }
 
-fn generated(rng: &mut Rng, features: Features) -> Option<Vec<u8>> {
-    let mut config = features.smith();
+fn generated(rng: &mut Rng) -> Option<Vec<u8>> {
+    let mut config = features::smith();
     config.max_memories = 3;
     config.max_tables = 3;
     config.max_type_size = 200;
@@ -255,17 +255,17 @@ fn generated(rng: &mut Rng, features: Features) -> Option<Vec<u8>> {
     let module = wasm_smith::Module::new(config, &mut arbitrary::Unstructured::new(&bytes)).ok()?;
     let module = module.to_bytes();
     let fits = (MIN_BYTES..8 * MIN_BYTES).contains(&module.len());
-    (fits && is_valid(&module, features)).then_some(module)
+    (fits && is_valid(&module)).then_some(module)
 }
 
 /// n valid modules of 1 KB to 8 KB; three of four come from the suites when there are any.
-pub fn pool(rng: &mut Rng, n: usize, suite: &[Vec<u8>], features: Features) -> Vec<Vec<u8>> {
+pub fn pool(rng: &mut Rng, n: usize, suite: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut modules = Vec::new();
     while modules.len() < n {
         let module = if !suite.is_empty() && rng.chance(3, 4) {
-            merged(rng, suite, features)
+            merged(rng, suite)
         } else {
-            generated(rng, features)
+            generated(rng)
         };
         modules.extend(module);
     }

@@ -2,8 +2,8 @@
 //! The same module in this engine and in wasmtime: are results, traps, calls of the host, globals, memories and tables
 //! the same after every call?
 use crate::campaign::{self, Counts, Options, Slot};
-use crate::engine::{self, Engine, Extern, Failure, Interrupter, WeError};
-use crate::features::Features;
+use crate::engine::{self, Engine, Extern, Failure, Interrupter, Ref, WeError};
+use crate::features;
 use crate::generate::{self, Subject, FUEL};
 use crate::limits::{masked, RUN};
 use crate::rng::Rng;
@@ -12,7 +12,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use wasmtime::{Val, ValType};
+use wasmtime::{AnyRef, AsContextMut, ExternRef, HeapType, Rooted, Val, ValType};
 
 const EPOCH: usize = 64; // modules
 const ARGUMENTS: usize = 3; // sets of arguments of each function
@@ -24,6 +24,7 @@ type Log = Vec<u64>;
 /// How a call ended, in words that both sides share.
 enum End {
     Results(Vec<Value>),
+    Exception(Vec<Value>),
     Trap(String),
     /// What makes no sense to compare, and never should happen.
     Other(String),
@@ -33,6 +34,7 @@ impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
             End::Results(values) => write!(f, "{values:x?}"),
+            End::Exception(values) => write!(f, "uncaught exception {values:x?}"),
             End::Trap(text) | End::Other(text) => f.write_str(text),
         }
     }
@@ -42,7 +44,7 @@ impl std::fmt::Display for End {
 enum Value {
     Bits(u64),
     V128(u128),
-    Ref { is_null: bool },
+    Ref(Ref),
 }
 
 /// wasmtime's traps in the words of trap.def. It has one word where we have several; the first stands for all.
@@ -77,6 +79,7 @@ fn our_trap_word(trap: &str) -> &str {
 
 fn our_end(failure: Failure) -> End {
     match failure.word {
+        "trap" if failure.trap == UNCAUGHT => End::Exception(Vec::new()),
         "trap" | "exhausted" if failure.trap != "deadline exceeded" => {
             End::Trap(our_trap_word(failure.trap).into())
         }
@@ -84,8 +87,7 @@ fn our_end(failure: Failure) -> End {
     }
 }
 
-fn their_end(err: wasmtime::Error, store: &mut wasmtime::Store<Log>) -> End {
-    let _ = store.take_pending_exception();
+fn their_end(err: wasmtime::Error) -> End {
     if let Some(trap) = err.downcast_ref::<wasmtime::Trap>() {
         return match trap_word(*trap) {
             Some(word) => End::Trap(word.into()),
@@ -93,7 +95,7 @@ fn their_end(err: wasmtime::Error, store: &mut wasmtime::Store<Log>) -> End {
         };
     }
     if err.is::<wasmtime::ThrownException>() {
-        return End::Trap("uncaught exception".into());
+        return End::Exception(Vec::new());
     }
     let text = format!("{err:#}");
     if text.contains(HOST_TRAP) {
@@ -104,6 +106,7 @@ fn their_end(err: wasmtime::Error, store: &mut wasmtime::Store<Log>) -> End {
 
 // ---- the host -----------------------------------------------------------------------------------
 
+const UNCAUGHT: &str = "uncaught exception";
 const HOST_TRAP: &str = "host function trapped";
 
 fn is_trap(name: &str, args: &[Value]) -> bool {
@@ -123,7 +126,10 @@ fn host_results(
         let bits = match *arg {
             Value::Bits(bits) => bits,
             Value::V128(bits) => bits as u64 ^ (bits >> 64) as u64,
-            Value::Ref { is_null } => u64::from(is_null),
+            Value::Ref(engine::Ref::Null) => 0,
+            Value::Ref(engine::Ref::Host(bits)) => bits,
+            Value::Ref(engine::Ref::I31(bits)) => u64::from(bits),
+            Value::Ref(_) => 1,
         };
         log.push(bits);
         hash = (hash ^ bits).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 3;
@@ -136,16 +142,22 @@ fn host_results(
             F32 => Value::Bits(u64::from(((hash & 0xffff) as f32).to_bits())),
             F64 => Value::Bits(((hash & 0xffff_ffff) as f64).to_bits()),
             V128 => Value::V128(u128::from(hash) << 17),
-            Ref(_) => Value::Ref { is_null: true },
+            Ref(_) => Value::Ref(engine::Ref::Null), // or the argument: echoes()
             _ => Value::Bits(hash),
         })
         .collect()
+}
+
+/// Does the function give back the reference that it takes?
+fn echoes(params: &[wasm_encoder::ValType], results: &[wasm_encoder::ValType]) -> bool {
+    matches!(params, [wasm_encoder::ValType::Ref(_)]) && params == results
 }
 
 /// env of our host functions.
 struct HostFunc {
     which: usize,
     log: *mut Log,
+    store: *const engine::Store,
 }
 
 extern "C" fn our_host(env: *mut c_void, slots: *mut u64, err: *mut WeError) -> c_int {
@@ -162,9 +174,7 @@ extern "C" fn our_host(env: *mut c_void, slots: *mut u64, err: *mut WeError) -> 
         .map(|ty| match ty {
             I32 | F32 => Value::Bits(slot() & 0xffff_ffff),
             V128 => Value::V128(u128::from(slot()) | u128::from(slot()) << 64),
-            Ref(_) => Value::Ref {
-                is_null: slot() == 0,
-            },
+            Ref(_) => Value::Ref(unsafe { &*host.store }.reference(kind(*ty), slot())),
             _ => Value::Bits(slot()),
         })
         .collect();
@@ -172,12 +182,15 @@ extern "C" fn our_host(env: *mut c_void, slots: *mut u64, err: *mut WeError) -> 
     if is_trap(name, &args) {
         return engine::host_trap(err);
     }
+    if echoes(params, results) {
+        return 0; // the slot holds it
+    }
     let mut at = slots;
     for value in values {
         let (slots, n) = match value {
             Value::Bits(bits) => ([bits, 0], 1),
             Value::V128(bits) => ([bits as u64, (bits >> 64) as u64], 2),
-            Value::Ref { .. } => ([0, 0], 1),
+            Value::Ref(_) => ([0, 0], 1),
         };
         for slot in &slots[..n] {
             unsafe {
@@ -189,25 +202,45 @@ extern "C" fn our_host(env: *mut c_void, slots: *mut u64, err: *mut WeError) -> 
     0
 }
 
-fn their_value(val: &Val) -> Value {
+fn any_value(mut store: impl AsContextMut, any: Rooted<AnyRef>) -> Ref {
+    if let Some(i31) = any.as_i31(&store).unwrap() {
+        return Ref::I31(i31.get_u32());
+    }
+    if any.is_struct(&store).unwrap() {
+        return Ref::Struct;
+    }
+    if any.is_array(&store).unwrap() {
+        return Ref::Array;
+    }
+    let outside = ExternRef::convert_any(&mut store, any).unwrap();
+    host_value(&store, outside).expect("what is neither is the host's")
+}
+
+fn host_value(store: &impl wasmtime::AsContext, outside: Rooted<ExternRef>) -> Option<Ref> {
+    let data = outside.data(store).unwrap()?;
+    Some(Ref::Host(*data.downcast_ref::<u64>().unwrap()))
+}
+
+fn their_value(mut store: impl AsContextMut, val: &Val) -> Value {
     match val {
         Val::I32(v) => Value::Bits(u64::from(*v as u32)),
         Val::I64(v) => Value::Bits(*v as u64),
         Val::F32(v) => Value::Bits(u64::from(*v)),
         Val::F64(v) => Value::Bits(*v),
         Val::V128(v) => Value::V128(v.as_u128()),
-        Val::FuncRef(r) => Value::Ref {
-            is_null: r.is_none(),
-        },
-        Val::ExternRef(r) => Value::Ref {
-            is_null: r.is_none(),
-        },
-        Val::AnyRef(r) => Value::Ref {
-            is_null: r.is_none(),
-        },
-        Val::ExnRef(r) => Value::Ref {
-            is_null: r.is_none(),
-        },
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
+            Value::Ref(Ref::Null)
+        }
+        Val::FuncRef(Some(_)) => Value::Ref(Ref::Func),
+        Val::ExnRef(Some(_)) => Value::Ref(Ref::Exn),
+        Val::AnyRef(Some(any)) => Value::Ref(any_value(store, *any)),
+        Val::ExternRef(Some(outside)) => Value::Ref(match host_value(&store, *outside) {
+            Some(host) => host,
+            None => {
+                let any = AnyRef::convert_extern(&mut store, *outside).unwrap();
+                any_value(store, any)
+            }
+        }),
         Val::ContRef(_) => unreachable!("stack switching is off"),
     }
 }
@@ -225,28 +258,38 @@ fn val(ty: &ValType, value: Value) -> Val {
 }
 
 fn kind(ty: wasm_encoder::ValType) -> u32 {
-    use wasm_encoder::ValType::*;
+    use wasm_encoder::ValType::{Ref, F32, F64, I32, I64, V128};
+    const FUNCREF: wasm_encoder::ValType = wasm_encoder::ValType::FUNCREF;
+    const EXTERNREF: wasm_encoder::ValType = wasm_encoder::ValType::EXTERNREF;
+    const EXNREF: wasm_encoder::ValType = wasm_encoder::ValType::EXNREF;
     match ty {
         I32 => engine::I32,
         I64 => engine::I64,
         F32 => engine::F32,
         F64 => engine::F64,
         V128 => engine::V128,
-        ty if ty == wasm_encoder::ValType::FUNCREF => engine::FUNCREF,
-        _ => engine::EXTERNREF,
+        FUNCREF => engine::FUNCREF,
+        EXTERNREF => engine::EXTERNREF,
+        EXNREF => engine::EXNREF,
+        Ref(_) => engine::ANYREF,
     }
 }
 
 fn their_type(ty: wasm_encoder::ValType) -> ValType {
-    use wasm_encoder::ValType::*;
+    use wasm_encoder::ValType::{Ref, F32, F64, I32, I64, V128};
+    const FUNCREF: wasm_encoder::ValType = wasm_encoder::ValType::FUNCREF;
+    const EXTERNREF: wasm_encoder::ValType = wasm_encoder::ValType::EXTERNREF;
+    const EXNREF: wasm_encoder::ValType = wasm_encoder::ValType::EXNREF;
     match ty {
         I32 => ValType::I32,
         I64 => ValType::I64,
         F32 => ValType::F32,
         F64 => ValType::F64,
         V128 => ValType::V128,
-        ty if ty == wasm_encoder::ValType::FUNCREF => ValType::FUNCREF,
-        _ => ValType::EXTERNREF,
+        FUNCREF => ValType::FUNCREF,
+        EXTERNREF => ValType::EXTERNREF,
+        EXNREF => ValType::EXNREF,
+        Ref(_) => ValType::ANYREF,
     }
 }
 
@@ -255,13 +298,12 @@ fn their_type(ty: wasm_encoder::ValType) -> ValType {
 /// The two engines, used for many modules.
 pub struct Engines {
     theirs: wasmtime::Engine,
-    features: Features,
 }
 
 impl Engines {
-    pub fn new(features: Features) -> Engines {
+    pub fn new() -> Engines {
         let mut config = wasmtime::Config::new();
-        features.wasmtime(&mut config);
+        features::wasmtime(&mut config);
         config
             .cranelift_opt_level(wasmtime::OptLevel::None)
             .cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass)
@@ -273,7 +315,7 @@ impl Engines {
             .gc_heap_reservation(1 << 20)
             .wasm_backtrace_max_frames(None);
         let theirs = wasmtime::Engine::new(&config).unwrap();
-        Engines { theirs, features }
+        Engines { theirs }
     }
 }
 
@@ -292,9 +334,10 @@ struct Pair<'a> {
     store: wasmtime::Store<Log>,
     instance: Option<wasmtime::Instance>,
     ours: Option<engine::Instance>,
-    our_store: engine::Store,
+    our_store: Box<engine::Store>,
     our_log: Box<Log>,
     host_funcs: Vec<Box<HostFunc>>,
+    names: Vec<String>, // of exported functions
     counts: &'a mut Counts,
 }
 
@@ -302,6 +345,7 @@ struct Pair<'a> {
 fn compare_ends(what: &str, ours: &End, theirs: &End) -> Result<(), Stop> {
     let same = match (ours, theirs) {
         (End::Results(a), End::Results(b)) => a == b,
+        (End::Exception(a), End::Exception(b)) => a == b,
         (End::Trap(a), End::Trap(b)) => a == b && a != "call stack exhausted",
         _ => false,
     };
@@ -390,6 +434,7 @@ impl Pair<'_> {
         self.host_funcs.push(Box::new(HostFunc {
             which: i,
             log: &mut *self.our_log,
+            store: &*self.our_store,
         }));
         let env: *mut HostFunc = &mut **self.host_funcs.last_mut().unwrap();
         let ours = self
@@ -401,10 +446,18 @@ impl Pair<'_> {
             results.iter().map(|&ty| their_type(ty)),
         );
         let theirs = wasmtime::Func::new(&mut self.store, ty, move |mut caller, args, rets| {
-            let args: Vec<Value> = args.iter().map(their_value).collect();
+            let vals = args;
+            let args: Vec<Value> = vals
+                .iter()
+                .map(|val| their_value(&mut caller, val))
+                .collect();
             let values = host_results(caller.data_mut(), i, &args, results);
             if is_trap(name, &args) {
                 return Err(wasmtime::Error::msg(HOST_TRAP));
+            }
+            if echoes(params, results) {
+                rets[0] = vals[0];
+                return Ok(());
             }
             for ((ret, ty), value) in rets.iter_mut().zip(results).zip(values) {
                 *ret = val(&their_type(*ty), value);
@@ -436,10 +489,83 @@ impl Pair<'_> {
                 self.instance = Some(instance);
                 End::Results(Vec::new())
             }
-            Err(err) => their_end(err, &mut self.store),
+            Err(err) => their_end(err),
         };
+        let (ours, theirs) = self.exceptions(ours, theirs);
         self.say(|| format!("instantiate\n    ours: {ours}\n    wasmtime: {theirs}"));
         compare_ends("instantiate", &ours, &theirs)
+    }
+
+    /// Take what is thrown on both sides, with its arguments.
+    fn exceptions(&mut self, mut ours: End, mut theirs: End) -> (End, End) {
+        let mut types = Vec::new();
+        if let End::Exception(values) = &mut theirs {
+            let mut scope = wasmtime::RootScope::new(&mut self.store);
+            let exn = scope.as_context_mut().take_pending_exception().unwrap();
+            let ty = exn.tag(&mut scope).unwrap().ty(&scope);
+            types = ty.ty().params().collect();
+            for i in 0..types.len() {
+                let val = exn.field(&mut scope, i).unwrap();
+                values.push(their_value(&mut scope, &val));
+            }
+        }
+        if let End::Exception(values) = &mut ours {
+            // Room for the arguments of any tag.
+            let slots = self.our_store.catch(4000);
+            *values = our_values(&self.our_store, types.into_iter(), &slots);
+        }
+        (ours, theirs)
+    }
+
+    /// A value for both sides; None where there is none. An anyref of the host is made once: making another would
+    /// move it.
+    fn argument(
+        &mut self,
+        ty: &ValType,
+        has_any: &mut bool,
+        rng: &mut Rng,
+    ) -> Option<(Val, Vec<u64>)> {
+        let ValType::Ref(wanted) = ty else {
+            let value = number(ty, rng)?;
+            let slots = match value {
+                Value::Bits(bits) => vec![bits],
+                Value::V128(bits) => vec![bits as u64, (bits >> 64) as u64],
+                Value::Ref(_) => unreachable!(),
+            };
+            return Some((val(ty, value), slots));
+        };
+        if wanted.is_nullable() && rng.chance(1, 3) {
+            return Some((Val::null_ref(wanted.heap_type()), vec![0]));
+        }
+        let host = 1 + rng.below(1000) as u64;
+        match wanted.heap_type() {
+            HeapType::Extern => {
+                let outside = ExternRef::new(&mut self.store, host).unwrap();
+                return Some((outside.into(), vec![host]));
+            }
+            HeapType::Any if !*has_any => {
+                *has_any = true;
+                let outside = ExternRef::new(&mut self.store, host).unwrap();
+                let any = AnyRef::convert_extern(&mut self.store, outside).unwrap();
+                return Some((any.into(), vec![self.our_store.any_from_host(host)]));
+            }
+            _ => {}
+        }
+        if let HeapType::Func = wanted.heap_type().top() {
+            let func = self.names.iter().find_map(|name| {
+                let func = self.instance.unwrap().get_func(&mut self.store, name)?;
+                let val = Val::FuncRef(Some(func));
+                val.matches_ty(&self.store, ty)
+                    .unwrap()
+                    .then(|| (val, name))
+            });
+            if let Some((val, name)) = func {
+                let ours = self.ours.as_ref().unwrap().export(name).unwrap();
+                return Some((val, vec![ours.of as u64]));
+            }
+        }
+        let null = (Val::null_ref(wanted.heap_type()), vec![0]);
+        wanted.is_nullable().then_some(null)
     }
 
     fn call(&mut self, name: &str, rng: &mut Rng) -> Result<(), Stop> {
@@ -449,18 +575,14 @@ impl Pair<'_> {
             .get_func(&mut self.store, name)
             .unwrap();
         let ty = func.ty(&self.store);
-        let (mut args, mut slots) = (Vec::new(), Vec::new());
+        let (mut args, mut slots, mut has_any) = (Vec::new(), Vec::new(), false);
         for ty in ty.params() {
-            let Some(value) = argument(&ty, rng) else {
-                self.counts.add("functions that take no null", 1);
+            let Some((val, slot)) = self.argument(&ty, &mut has_any, rng) else {
+                self.counts.add("functions without an argument to give", 1);
                 return Ok(());
             };
-            args.push(val(&ty, value));
-            match value {
-                Value::Bits(bits) => slots.push(bits),
-                Value::V128(bits) => slots.extend([bits as u64, (bits >> 64) as u64]),
-                Value::Ref { .. } => slots.push(0),
-            }
+            args.push(val);
+            slots.extend(slot);
         }
         let ours = self.ours.as_ref().unwrap();
         if let Some(fuel) = ours.export("fuel") {
@@ -477,19 +599,26 @@ impl Pair<'_> {
         let theirs = func.call(&mut self.store, &args, &mut results);
 
         let ours = match ours {
-            Ok(()) => End::Results(our_values(ty.results(), &slots)),
+            Ok(()) => End::Results(our_values(&self.our_store, ty.results(), &slots)),
             Err(failure) => our_end(failure),
         };
         let theirs = match theirs {
-            Ok(()) => End::Results(results.iter().map(their_value).collect()),
-            Err(err) => their_end(err, &mut self.store),
+            Ok(()) => End::Results(
+                results
+                    .iter()
+                    .map(|val| their_value(&mut self.store, val))
+                    .collect(),
+            ),
+            Err(err) => their_end(err),
         };
+        let (ours, theirs) = self.exceptions(ours, theirs);
         let what = format!("call {name} {args:?}");
         self.say(|| format!("{what}\n    ours: {ours}\n    wasmtime: {theirs}"));
         compare_ends(&what, &ours, &theirs)?;
         self.counts.add(
             &match ours {
                 End::Results(_) => "calls that return alike".into(),
+                End::Exception(_) => "calls that throw alike".into(),
                 _ => format!("calls that trap alike: {ours}"),
             },
             1,
@@ -525,9 +654,11 @@ impl Pair<'_> {
             match export {
                 wasmtime::Extern::Global(global) => {
                     let ty = global.ty(&self.store);
-                    let a = our_values(std::iter::once(ty.content().clone()), &ours.global_get());
+                    let types = std::iter::once(ty.content().clone());
+                    let a = our_values(&self.our_store, types, &ours.global_get());
                     let mut scope = wasmtime::RootScope::new(&mut self.store);
-                    let b = their_value(&global.get(&mut scope));
+                    let val = global.get(&mut scope);
+                    let b = their_value(&mut scope, &val);
                     if a[0] != b {
                         return differ(&name, format!("{:x?}", a[0]), format!("{b:x?}"));
                     }
@@ -551,15 +682,15 @@ impl Pair<'_> {
                     if a != b {
                         return differ(&name, a.to_string(), b.to_string());
                     }
+                    let kind = ref_kind(table.ty(&self.store).element());
                     let mut scope = wasmtime::RootScope::new(&mut self.store);
                     for i in 0..a {
-                        let b = table.get(&mut scope, i).unwrap().is_null();
-                        if ours.table_is_null(i) != b {
-                            return differ(
-                                &format!("{name}[{i}]"),
-                                ours.table_is_null(i).to_string(),
-                                b.to_string(),
-                            );
+                        let val = table.get(&mut scope, i).unwrap().into();
+                        let a = Value::Ref(self.our_store.reference(kind, ours.table_get(i)));
+                        let b = their_value(&mut scope, &val);
+                        if a != b {
+                            let what = format!("{name}[{i}]");
+                            return differ(&what, format!("{a:x?}"), format!("{b:x?}"));
                         }
                     }
                 }
@@ -590,7 +721,21 @@ impl From<Their> for wasmtime::Extern {
     }
 }
 
-fn our_values(types: impl Iterator<Item = ValType>, slots: &[u64]) -> Vec<Value> {
+/// enum we_kind of a reference.
+fn ref_kind(ty: &wasmtime::RefType) -> u32 {
+    match ty.heap_type().top() {
+        HeapType::Func => engine::FUNCREF,
+        HeapType::Extern => engine::EXTERNREF,
+        HeapType::Exn => engine::EXNREF,
+        _ => engine::ANYREF,
+    }
+}
+
+fn our_values(
+    store: &engine::Store,
+    types: impl Iterator<Item = ValType>,
+    slots: &[u64],
+) -> Vec<Value> {
     let mut slots = slots.iter().copied();
     let mut slot = || slots.next().unwrap();
     types
@@ -598,15 +743,13 @@ fn our_values(types: impl Iterator<Item = ValType>, slots: &[u64]) -> Vec<Value>
             ValType::I32 | ValType::F32 => Value::Bits(slot() & 0xffff_ffff),
             ValType::I64 | ValType::F64 => Value::Bits(slot()),
             ValType::V128 => Value::V128(u128::from(slot()) | u128::from(slot()) << 64),
-            ValType::Ref(_) => Value::Ref {
-                is_null: slot() == 0,
-            },
+            ValType::Ref(ty) => Value::Ref(store.reference(ref_kind(&ty), slot())),
         })
         .collect()
 }
 
-/// An edge value or a random one; None where only a reference that is not null would do.
-fn argument(ty: &ValType, rng: &mut Rng) -> Option<Value> {
+/// An edge value or a random one; None for references.
+fn number(ty: &ValType, rng: &mut Rng) -> Option<Value> {
     const EDGES: [u64; 12] = [
         0,
         1,
@@ -642,7 +785,6 @@ fn argument(ty: &ValType, rng: &mut Rng) -> Option<Value> {
         ValType::F32 => Value::Bits(u64::from((*rng.pick(&FLOATS) as f32).to_bits())),
         ValType::F64 => Value::Bits(rng.pick(&FLOATS).to_bits()),
         ValType::V128 => Value::V128(u128::from(rng.next()) << 64 | u128::from(rng.next())),
-        ValType::Ref(ty) if ty.is_nullable() => Value::Ref { is_null: true },
         ValType::Ref(_) => return None,
     })
 }
@@ -660,7 +802,11 @@ fn compare(
     });
     let mut rng = Rng::new(hash, 0);
     // A module's types live as long as the engine: a new one for each.
-    let ours = Engine::new();
+    let gc_stress = hash & 3 == 0;
+    if gc_stress {
+        counts.add("modules run with a collection at every allocation", 1);
+    }
+    let ours = Engine::new(gc_stress);
     let our_module = ours.module(bytes);
     let module = wasmtime::Module::new(&engines.theirs, bytes);
     let (our_module, module) = match (our_module, module) {
@@ -687,9 +833,14 @@ fn compare(
         store: wasmtime::Store::new(&engines.theirs, Log::new()),
         instance: None,
         ours: None,
-        our_store: ours.store(),
+        our_store: Box::new(ours.store()),
         our_log: Box::default(),
         host_funcs: Vec::new(),
+        names: module
+            .exports()
+            .filter(|export| export.ty().func().is_some())
+            .map(|export| export.name().to_string())
+            .collect(),
         counts,
     };
     pair.instantiate(&our_module, &module)?;
@@ -698,11 +849,7 @@ fn compare(
         return Ok(());
     }
     pair.compare_state("instantiation")?;
-    let names: Vec<String> = module
-        .exports()
-        .filter(|export| export.ty().func().is_some())
-        .map(|export| export.name().to_string())
-        .collect();
+    let names = pair.names.clone();
     for _ in 0..ARGUMENTS {
         for name in &names {
             pair.call(name, &mut rng)?;
@@ -770,16 +917,14 @@ fn one(engines: &Engines, watch: &Watch, name: &str, subject: &Subject, slot: &m
     }
 }
 
-pub fn run(options: &Options, features: Features) -> bool {
-    let engines = Engines::new(features);
+pub fn run(options: &Options) -> bool {
+    let engines = Engines::new();
     campaign::run("run", options, |number, slot| {
         with_watch(|watch| {
             let mut rng = Rng::new(options.seed, number);
             let mut n = 0;
             while n < EPOCH {
-                let generated = catch_unwind(AssertUnwindSafe(|| {
-                    generate::subject(&mut rng, engines.features)
-                }));
+                let generated = catch_unwind(AssertUnwindSafe(|| generate::subject(&mut rng)));
                 match generated {
                     Ok(Some(subject)) => {
                         let name = format!("{}-{number}-{n}", options.seed);
@@ -794,9 +939,23 @@ pub fn run(options: &Options, features: Features) -> bool {
     })
 }
 
+/// Writes the modules of the first epoch.
+pub fn generate(options: &Options) {
+    let mut rng = Rng::new(options.seed, 0);
+    let mut n = 0;
+    while n < EPOCH {
+        let generated = catch_unwind(AssertUnwindSafe(|| generate::subject(&mut rng)));
+        if let Ok(Some(subject)) = generated {
+            let name = format!("run-{}-0-{n}.wasm", options.seed);
+            std::fs::write(options.dir.join(name), subject.bytes).unwrap();
+            n += 1;
+        }
+    }
+}
+
 /// Both engines on one module, aloud. Returns true when they agree.
-pub fn replay(bytes: &[u8], features: Features) -> bool {
-    let engines = Engines::new(features);
+pub fn replay(bytes: &[u8]) -> bool {
+    let engines = Engines::new();
     let mut agree = false;
     with_watch(
         |watch| match compare(&engines, watch, bytes, true, &mut Counts::default()) {

@@ -2,7 +2,7 @@
 //! Mutants against wasmparser: do both accept, or both refuse?
 use crate::campaign::{self, Options, Slot};
 use crate::engine::Engine;
-use crate::features::Features;
+use crate::features;
 use crate::limits::{masked, ACCEPTS, VALIDATE};
 use crate::mutate::{mutant, Pieces};
 use crate::pool;
@@ -21,7 +21,7 @@ pub fn verdicts(engine: &Engine, module: &[u8]) -> (String, String) {
         Ok(_) => ACCEPTS.into(),
         Err(failure) => failure.to_string(),
     };
-    let mut validator = Validator::new_with_features(Features::wasmparser());
+    let mut validator = Validator::new_with_features(features::wasmparser());
     let theirs = match catch_unwind(AssertUnwindSafe(|| validator.validate_all(module).err())) {
         Ok(None) => ACCEPTS.into(),
         Ok(Some(err)) => err.to_string(),
@@ -30,14 +30,14 @@ pub fn verdicts(engine: &Engine, module: &[u8]) -> (String, String) {
     (ours, theirs)
 }
 
-fn epoch(seed: u64, number: u64, suite: &[Vec<u8>], features: Features, slot: &mut Slot) {
+fn epoch(seed: u64, number: u64, suite: &[Vec<u8>], slot: &mut Slot) {
     let mut rng = Rng::new(seed, number);
-    let bank: Vec<Pieces> = pool::pool(&mut rng, POOL, suite, features)
+    let bank: Vec<Pieces> = pool::pool(&mut rng, POOL, suite)
         .iter()
         .map(|module| Pieces::new(module))
         .collect();
     // Types of an engine are kept until its end: mutants of an epoch meet those of the ones before.
-    let engine = Engine::new();
+    let engine = Engine::new(false);
     let (mut n, mut bytes, mut accepted) = (0, 0, 0);
     while n < EPOCH {
         let which = rng.below(bank.len());
@@ -70,10 +70,10 @@ fn epoch(seed: u64, number: u64, suite: &[Vec<u8>], features: Features, slot: &m
     slot.counts.add("both accept", accepted);
 }
 
-pub fn run(options: &Options, conformance: &Path, features: Features) -> bool {
-    let suite = pool::suite(conformance, features);
+pub fn run(options: &Options, conformance: &Path) -> bool {
+    let suite = pool::suite(conformance);
     println!("validate: {} valid modules in the suites", suite.len());
     campaign::run("validate", options, |number, slot| {
-        epoch(options.seed, number, &suite, features, slot)
+        epoch(options.seed, number, &suite, slot)
     })
 }
