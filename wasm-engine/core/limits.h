@@ -39,6 +39,8 @@
 #define WE_MEMORY64_MAX_PAGES  (1ull << 48)  // the type's own bound
 #define WE_MEMORY64_HOST_PAGES (1ull << 30)  // 64 TiB: what a host's address space may give
 #define WE_TABLE32_MAX         0xffffffffull // elements, the type's own bound
+#define WE_TABLE_HOST_MAX                                                                          \
+	0x7fffffffull // elements: operations count in 32 bits, and -1 is a failure
 
 // Defaults of struct we_store_limits.
 #define WE_DEFAULT_MEMORY_PAGES (4u * 65536u) // what a 32-bit memory cannot use is for 64-bit ones

@@ -27,6 +27,8 @@ static void fill_limits(struct we_store_limits *ret, const struct we_store_limit
 	ret->total_memory_pages =
 		or_default(from->total_memory_pages, WE_DEFAULT_TOTAL_MEMORY_PAGES);
 	ret->table_elements = or_default(from->table_elements, WE_DEFAULT_TABLE_ELEMENTS);
+	if (ret->table_elements > WE_TABLE_HOST_MAX)
+		ret->table_elements = WE_TABLE_HOST_MAX;
 	ret->instances = (uint32_t)or_default(from->instances, WE_DEFAULT_INSTANCES);
 	ret->stack_bytes = (uint32_t)or_default(from->stack_bytes, WE_DEFAULT_STACK_BYTES);
 	ret->call_depth = (uint32_t)or_default(from->call_depth, WE_DEFAULT_CALL_DEPTH);
