@@ -109,6 +109,7 @@ static void deliver(struct we_regs *regs, const struct place *p, struct we_insta
 	if (clause->has_ref)
 		*slot = regs->store->exception;
 	regs->store->exception = 0;
+	regs->store->n_frames = 0; // those noted on the way were not of a trap
 	regs->fp = fp;
 	regs->inst = inst;
 	regs->ip = (const struct we_iop *)(const void *)(p->code->words + clause->target);

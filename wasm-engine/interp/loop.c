@@ -75,8 +75,10 @@ static int call_host(struct we_regs *regs, const struct we_func *func, uint64_t 
 	rc = func->host(func->env, callee - we_functype_room(func->type), calls->err);
 	regs->mem = regs->inst->mem0->base;
 	regs->mem_size = regs->inst->mem0->size_bytes;
-	if (LIKELY(rc >= 0))
+	if (LIKELY(rc >= 0)) {
+		regs->store->n_frames = 0; // of a trap that it has swallowed
 		return 0;
+	}
 	if (we_store_has_thrown(regs->store, rc))
 		return HOST_THREW;
 	(void)we_frames_note(regs);
