@@ -290,7 +290,7 @@ static bool fuse_and(struct we_xlate *t, struct condition *c, bool is_back)
 }
 
 // The last operation loads what is compared.
-static bool fuse_load(struct we_xlate *t, struct condition *c, bool is_back)
+static bool load_into_branch(struct we_xlate *t, struct condition *c, bool is_back)
 {
 	const struct we_iop op = *op_at(t, t->last);
 	const enum we_icode icode = icode_at(t, t->last);
@@ -338,7 +338,7 @@ static bool fuse_branch(struct we_xlate *t, struct condition *c, bool negate, bo
 	case WE_I_I32_LOAD8_U:
 	case WE_I_I32_LOAD8_S:
 	case WE_I_I32_LOAD16_U:
-		return fuse_load(t, &compared, is_back);
+		return load_into_branch(t, &compared, is_back);
 	default: // another one: the branch follows it
 		return false;
 	}
