@@ -39,6 +39,8 @@ struct draft {
 	struct bytes items[DRAFT_SECTIONS];
 	uint32_t n[DRAFT_SECTIONS];
 	uint32_t n_imported[5]; // by enum we_externkind
+	uint32_t n_types;
+	uint32_t n_in_group; // types that the open recursion group still waits for
 };
 
 // ---- words ---------------------------------------------------------------------------------------
@@ -337,7 +339,8 @@ static inline enum we_op draft_op(const char *word)
 	if (strcmp(word, "select_t") == 0)
 		return WE_OP_SELECT_T;
 	for (enum we_op op = 1; op < WE_OP_N; op++)
-		if (strcmp(we_op_info[op].mnemonic, word) == 0)
+		if (we_op_info[op].mnemonic[0] == word[0] &&
+			strcmp(we_op_info[op].mnemonic, word) == 0)
 			return op;
 	fail_msg("%s is no instruction", word);
 	return WE_OP_NONE;
@@ -385,13 +388,28 @@ static inline void draft_begin(struct draft *d)
 		d->items[i].len = 0;
 	memset(d->n, 0, sizeof(d->n));
 	memset(d->n_imported, 0, sizeof(d->n_imported));
+	d->n_types = 0;
+	d->n_in_group = 0;
 }
 
-// Returns: the index of the type, which is a recursion group of its own.
+// The next n types are one recursion group.
+static inline void draft_group(struct draft *d, uint32_t n)
+{
+	put_byte(&d->items[DRAFT_TYPES], 0x4e);
+	put_u(&d->items[DRAFT_TYPES], n);
+	d->n[DRAFT_TYPES]++;
+	d->n_in_group = n;
+}
+
+// Returns: the index of the type, which is a recursion group of its own unless one is open.
 static inline uint32_t draft_type(struct draft *d, const char *text)
 {
 	draft_put_comp(&d->items[DRAFT_TYPES], text);
-	return d->n[DRAFT_TYPES]++;
+	if (d->n_in_group > 0)
+		d->n_in_group--;
+	else
+		d->n[DRAFT_TYPES]++;
+	return d->n_types++;
 }
 
 static inline void draft_export(struct draft *d, const char *name, uint8_t kind, uint32_t idx)
