@@ -192,6 +192,7 @@ static uint64_t collect(struct we_store *store, uint64_t n, uint64_t max_waste_b
 	c->is_lifted = heap->is_stress && !c->is_lifted;
 	heap->top = we_collector_run(c, store, old_top);
 	heap->n_allocated += old_top - heap->top;
+	heap->live_bytes = heap->top;
 	if (heap->is_stress)
 		poison(heap, old_top);
 	set_soft_end(c, heap->top + n);

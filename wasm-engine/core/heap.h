@@ -70,6 +70,7 @@ struct we_heap {
 	uint64_t limit_bytes;  // of everything, side tables included
 	uint64_t mapped_bytes; // of the reservation
 	uint64_t n_allocated;  // bytes since the heap was made, less top, modulo 2^64
+	uint64_t live_bytes;   // where the last collection left top
 	uint64_t n_collections;
 	uint64_t total_ns;   // of all collections
 	uint64_t longest_ns; // of one

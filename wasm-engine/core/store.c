@@ -170,6 +170,7 @@ void we_store_heap_stats(const struct we_store *store, struct we_heap_stats *ret
 	*ret = (struct we_heap_stats){0};
 	if (heap == NULL)
 		return;
+	ret->live_bytes = heap->live_bytes;
 	ret->used_bytes = heap->top;
 	ret->limit_bytes = heap->limit_bytes;
 	ret->allocated_bytes = we_heap_allocated_bytes(heap);
