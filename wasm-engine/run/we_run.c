@@ -31,10 +31,12 @@ struct options {
 	const char *invoke; // NULL: nothing but the start function and an exported _start
 	char **args;        // [n_args]
 	uint32_t n_args;
-	uint64_t deadline_us;      // 0: none
-	uint64_t max_memory_pages; // 0: the engine's default
+	uint64_t deadline_us; // 0: none
+	uint64_t call_depth;  // goes into limits, as the next one
+	uint64_t stack_bytes;
+	struct we_store_limits limits; // 0: the engine's defaults
+	struct we_engine_config config;
 	bool is_timed;
-	bool is_deterministic;
 };
 
 static uint64_t now_ns(void)
@@ -207,7 +209,9 @@ static int usage(const char *what, const char *text)
 	fprintf(stderr,
 		"we-run: %s%s\n"
 		"usage: we-run [--tier interp] [--time] [--deadline-us N] [--max-memory-pages N]\n"
-		"              [--deterministic] [--invoke NAME [ARG...]] FILE.wasm\n",
+		"              [--max-heap-bytes N] [--call-depth N] [--stack-bytes N]\n"
+		"              [--deterministic] [--gc-stress] [--invoke NAME [ARG...]] "
+		"FILE.wasm\n",
 		what, text);
 	return 0;
 }
@@ -218,34 +222,61 @@ static bool parse_number(const char *text, uint64_t *ret)
 	return text != NULL && text[0] != '-' && parse_int(text, 64, ret) && *ret > 0;
 }
 
+// Does the option take a number? Where it goes, its unit in *ret_unit; NULL when it is another option.
+static uint64_t *find_number(struct options *o, const char *flag, const char **ret_unit)
+{
+	const struct {
+		const char *flag;
+		const char *unit;
+		uint64_t *to;
+	} numbers[] = {
+		{"--deadline-us", "microseconds", &o->deadline_us},
+		{"--max-memory-pages", "pages", &o->limits.memory_pages},
+		{"--max-heap-bytes", "bytes", &o->limits.heap_bytes},
+		{"--call-depth", "calls", &o->call_depth},
+		{"--stack-bytes", "bytes", &o->stack_bytes},
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (strcmp(flag, numbers[i].flag) == 0) {
+			*ret_unit = numbers[i].unit;
+			return numbers[i].to;
+		}
+	}
+	return NULL;
+}
+
 // One option at argv[i]. Returns: how many words it took, 0 after a message.
 static int parse_option(int argc, char **argv, int i, struct options *o)
 {
 	const char *flag = argv[i];
 	const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+	const char *unit = NULL;
+	uint64_t *number = find_number(o, flag, &unit);
+	char what[64];
 
+	if (number != NULL) {
+		if (parse_number(value, number))
+			return 2;
+		snprintf(what, sizeof(what), "a number of %s must follow ", unit);
+		return usage(what, flag);
+	}
 	if (strcmp(flag, "--time") == 0) {
 		o->is_timed = true;
 		return 1;
 	}
 	if (strcmp(flag, "--deterministic") == 0) {
-		o->is_deterministic = true;
+		o->config.deterministic = true;
+		return 1;
+	}
+	if (strcmp(flag, "--gc-stress") == 0) {
+		o->config.gc_stress = true;
 		return 1;
 	}
 	if (strcmp(flag, "--tier") == 0) {
 		if (value != NULL && strcmp(value, "interp") == 0)
 			return 2;
 		return usage("this build has only the tier interp", "");
-	}
-	if (strcmp(flag, "--deadline-us") == 0) {
-		if (parse_number(value, &o->deadline_us))
-			return 2;
-		return usage("a number of microseconds must follow ", flag);
-	}
-	if (strcmp(flag, "--max-memory-pages") == 0) {
-		if (parse_number(value, &o->max_memory_pages))
-			return 2;
-		return usage("a number of pages must follow ", flag);
 	}
 	if (strcmp(flag, "--invoke") == 0) {
 		o->invoke = value;
@@ -275,6 +306,12 @@ static int parse_options(int argc, char **argv, struct options *o)
 		usage("no file", "");
 		return EXIT_USAGE;
 	}
+	if (o->call_depth > UINT32_MAX || o->stack_bytes > UINT32_MAX) {
+		usage("--call-depth and --stack-bytes are below 4294967296", "");
+		return EXIT_USAGE;
+	}
+	o->limits.call_depth = (uint32_t)o->call_depth;
+	o->limits.stack_bytes = (uint32_t)o->stack_bytes;
 	o->file = argv[n_words - 1];
 	o->n_args = n_words - 1;
 	if (o->invoke == NULL && o->n_args > 0) {
@@ -513,17 +550,15 @@ static int run_watched(struct run *run)
 
 static int run_file(struct run *run)
 {
-	const struct we_engine_config config = {.deterministic = run->options.is_deterministic};
-	const struct we_store_limits limits = {.memory_pages = run->options.max_memory_pages};
 	const uint64_t begin_ns = now_ns();
 	int code;
 
-	if (we_engine_create(&config, &run->engine, &run->err) != 0 ||
+	if (we_engine_create(&run->options.config, &run->engine, &run->err) != 0 ||
 		we_module_create(run->engine, (struct we_bytes){run->bytes, run->n_bytes}, 0,
 			&run->module, &run->err) != 0)
 		return report(run);
 	run->compile_ns = now_ns() - begin_ns;
-	if (we_store_create(run->engine, &limits, &run->store, &run->err) != 0)
+	if (we_store_create(run->engine, &run->options.limits, &run->store, &run->err) != 0)
 		return report(run);
 	code = run_watched(run);
 	if (run->options.is_timed)

@@ -48,20 +48,25 @@ static int setup(void **state)
 	close(fd);
 	begin_module(&b);
 	// 0: (i32 i64 f32 f64 v128) -> the same; 1: () -> (); 2: (i32) -> i32; 3: () -> (funcref funcref externref)
-	PUT_SECTION(&b, 1, 4,
+	PUT_SECTION(&b, 1, 5,
 		"\x60\5\x7f\x7e\x7d\x7c\x7b\5\x7f\x7e\x7d\x7c\x7b"
 		"\x60\0\0"
 		"\x60\1\x7f\1\x7f"
-		"\x60\0\3\x70\x70\x6f");
-	PUT_SECTION(&b, 3, 5, "\0\1\2\3\1");
+		"\x60\0\3\x70\x70\x6f"
+		"\x5e\x78\1"); // an array of bytes
+	PUT_SECTION(&b, 3, 7, "\0\1\2\3\1\2\2");
 	PUT_SECTION(&b, 5, 1, "\0\1");
-	PUT_SECTION(&b, 7, 5, "\4echo\0\0\4trap\0\1\4grow\0\2\4refs\0\3\4spin\0\4");
+	PUT_SECTION(&b, 7, 7,
+		"\4echo\0\0\4trap\0\1\4grow\0\2\4refs\0\3\4spin\0\4"
+		"\4nest\0\5\5array\0\6");
 	PUT_BODY(&code, "\0\x20\0\x20\1\x20\2\x20\3\x20\4\x0b");
 	PUT_BODY(&code, "\0\1\0\x0b");
 	PUT_BODY(&code, "\0\x20\0\x40\0\x0b");
 	PUT_BODY(&code, "\0\xd0\x70\xd2\0\xd0\x6f\x0b");
 	PUT_BODY(&code, "\0\3\x40\x0c\0\x0b\x0b");
-	put_section(&b, 10, 5, &code);
+	PUT_BODY(&code, "\0\x20\0\x04\x7f\x20\0\x41\1\x6b\x10\5\x41\1\x6a\x05\x41\0\x0b\x0b");
+	PUT_BODY(&code, "\0\x20\0\xfb\x07\4\xfb\x0f\x0b");
+	put_section(&b, 10, 7, &code);
 	write_module(&b);
 	return 0;
 }
@@ -120,6 +125,40 @@ static void limits_and_deadline_are_kept(void **state)
 	assert_non_null(strstr(out, ": exhausted: deadline exceeded\n"));
 }
 
+// nest(n) calls itself n times, array(n) makes one of n bytes.
+static void limits_of_calls_stack_and_heap_are_kept(void **state)
+{
+	static const struct {
+		const char *arguments;
+		const char *out; // NULL: exhausted, by the stack or the heap
+	} rows[] = {
+		{"--call-depth 100 --invoke nest 99", "i32:99\n"},
+		{"--call-depth 100 --invoke nest 100", NULL},
+		{"--invoke nest 9999", "i32:9999\n"},
+		{"--invoke nest 10000", NULL},
+		{"--call-depth 100001 --stack-bytes 16000000 --invoke nest 100000", "i32:100000\n"},
+		{"--call-depth 100001 --invoke nest 100000", NULL},
+		{"--stack-bytes 4096 --invoke nest 1000", NULL},
+		{"--gc-stress --invoke array 50000", "i32:50000\n"},
+		{"--max-heap-bytes 100000 --invoke array 50000", "i32:50000\n"},
+		{"--max-heap-bytes 100000 --invoke array 100000", NULL},
+	};
+	char out[4096];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char arguments[128];
+		int code;
+
+		snprintf(arguments, sizeof(arguments), "%s $FILE", rows[i].arguments);
+		code = run(arguments, out, sizeof(out));
+		if (code != (rows[i].out == NULL) ||
+			(rows[i].out != NULL ? strcmp(out, rows[i].out) != 0
+					     : strstr(out, ": exhausted: ") == NULL))
+			fail_msg("we-run %s: %d, %s", rows[i].arguments, code, out);
+	}
+}
+
 static void time_is_one_line(void **state)
 {
 	char out[1024];
@@ -144,6 +183,10 @@ static void wrong_use_exits_with_2(void **state)
 		"--tier",
 		"--deadline-us x $FILE",
 		"--max-memory-pages 0 $FILE",
+		"--max-heap-bytes 0 $FILE",
+		"--call-depth -1 $FILE",
+		"--call-depth 4294967296 $FILE",
+		"--stack-bytes",
 		"--invoke",
 		"$FILE $FILE",
 		"--invoke grow $FILE",
@@ -179,6 +222,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(results_print_one_a_line),
 		cmocka_unit_test(trap_names_file_offset_and_class),
 		cmocka_unit_test(limits_and_deadline_are_kept),
+		cmocka_unit_test(limits_of_calls_stack_and_heap_are_kept),
 		cmocka_unit_test(time_is_one_line),
 		cmocka_unit_test(wrong_use_exits_with_2),
 		cmocka_unit_test(bad_files_exit_with_1),
