@@ -787,36 +787,20 @@ static bool fuse_update(struct we_xlate *t, const struct we_x_operand *address,
 	const struct we_x_operand *value, const struct we_memarg *arg)
 {
 	const bool has_imm = value->addend != 0;
-	struct we_iop load;
-	struct we_iop add = {0};
-	uint32_t b;
+	const enum we_icode load = has_imm ? WE_I_I32_LOAD : WE_I_I32_LOAD__I32_ADD;
+	struct we_iop op;
 
 	if (t->rc != 0 || !is_memory_0(t, arg) || address->where != IN_LOCAL ||
 		address->addend != 0 || !we_x_is_last_base(t, value) ||
-		!fits_16((int32_t)value->addend))
+		!fits_16((int32_t)value->addend) || icode_at(t, t->last) != load)
 		return false;
-	if (!has_imm) {
-		add = *op_at(t, t->last);
-		if (icode_at(t, t->last) != WE_I_I32_ADD || t->earlier == WE_X_NONE)
-			return false;
-	}
-	load = *op_at(t, has_imm ? t->last : t->earlier);
-	if (icode_at(t, has_imm ? t->last : t->earlier) != WE_I_I32_LOAD || load.a < t->stack ||
-		load.b != we_x_base_of(t, address) || load.imm != arg->offset)
+	op = *op_at(t, t->last);
+	if (op.b != we_x_base_of(t, address) ||
+		arg->offset != (has_imm ? op.imm : op_at(t, t->last)->x[0]))
 		return false;
-	if (has_imm) {
-		we_x_emit_at(t, WE_I_I32_RMW_ADD_I, load.b, (uint16_t)value->addend,
-			(uint32_t)arg->offset, 0, we_x_take_back(t));
-		return true;
-	}
-	if (load.a == add.b && load.a != add.c)
-		b = add.c;
-	else if (load.a == add.c && load.a != add.b)
-		b = add.b;
-	else
-		return false;
-	(void)we_x_take_back(t);
-	we_x_emit_at(t, WE_I_I32_RMW_ADD, load.b, b, (uint32_t)arg->offset, 0, we_x_take_back(t));
+	we_x_emit_at(t, has_imm ? WE_I_I32_RMW_ADD_I : WE_I_I32_RMW_ADD, op.b,
+		has_imm ? (uint16_t)value->addend : op.c, (uint32_t)arg->offset, 0,
+		we_x_take_back(t));
 	return true;
 }
 
@@ -976,9 +960,10 @@ static void lower_bulk(struct we_xlate *t, const struct we_instr *in, const stru
 	we_x_emit(t, how->icode, slots[0], slots[1], slots[2], 0);
 	if (t->rc != 0)
 		return;
-	op_at(t, word)->x[0] = how->arg == BULK_ONE            ? in->of.idx
-			       : how->arg == BULK_TARGET_FIRST ? we_x_pair(in->of.pair.a, in->of.pair.b)
-							       : we_x_pair(in->of.pair.b, in->of.pair.a);
+	op_at(t, word)->x[0] = how->arg == BULK_ONE ? in->of.idx
+			       : how->arg == BULK_TARGET_FIRST
+				       ? we_x_pair(in->of.pair.a, in->of.pair.b)
+				       : we_x_pair(in->of.pair.b, in->of.pair.a);
 }
 
 // An operation with an index, arg operands (0 or 1) in b, and a result.
