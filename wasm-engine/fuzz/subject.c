@@ -11,9 +11,10 @@
 #include <time.h>
 
 enum {
-	TICK_MS = 5,
+	TICK_MS = 1,
 	SLOTS = 4096,
-	CALLS = 200 // of one input
+	CALLS = 200,  // of one module
+	DEADLINES = 3 // of one input: what does not end says little more when called again
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -227,6 +228,8 @@ static void call(struct fuzz_subject *subject, struct we_func *func)
 	fuzz_subject_check(rc, &err);
 	if (rc < 0)
 		(void)we_store_backtrace(subject->store, frames, 4);
+	if (rc == WE_E_EXHAUSTED && err.trap == WE_TRAP_DEADLINE)
+		subject->n_deadlines++;
 	if (rc == WE_E_TRAP && err.trap == WE_TRAP_UNCAUGHT_EXCEPTION)
 		catch_exception(subject->store);
 }
@@ -280,7 +283,9 @@ static void look(const struct we_store *store, const struct we_extern *ext)
 void fuzz_subject_use(struct fuzz_subject *subject, const struct we_module *module,
 	const struct we_instance *inst)
 {
-	for (uint32_t i = 0; i < we_module_n_exports(module) && i < CALLS; i++) {
+	for (uint32_t i = 0;
+		i < we_module_n_exports(module) && i < CALLS && subject->n_deadlines < DEADLINES;
+		i++) {
 		struct we_export export;
 		struct we_extern ext;
 

@@ -11,6 +11,7 @@ struct fuzz_subject {
 	const uint8_t *data; // where arguments come from, [len]
 	size_t len;
 	size_t at;
+	unsigned int n_deadlines; // calls that were ended
 };
 
 // Borrows: data until fini. Aborts when there is no memory.

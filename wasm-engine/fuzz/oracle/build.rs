@@ -8,7 +8,10 @@ fn archives(dir: &Path, found: &mut Vec<String>) {
         let name = entry.file_name().to_string_lossy().into_owned();
         if path.is_dir() && !name.ends_with(".p") {
             archives(&path, found);
-        } else if name.starts_with("libwe-") && name.ends_with(".a") {
+        } else if name.starts_with("libwe-")
+            && !name.starts_with("libwe-fuzz")
+            && name.ends_with(".a")
+        {
             found.push(path.display().to_string());
         }
     }
