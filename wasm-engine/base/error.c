@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// we_error: filling in the detail of a failure, and the words for failures and traps.
+// we_error: filling in the detail of a failure, the words for failures and traps, and the lines that show them.
 //
 // Owns: constant tables. Thread: any.
 #include "we.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h> // snprintf
+#include <string.h>
 
 // Names from guests end up in messages: nothing in them may steer a terminal, and a cut must not
 // leave half a character.
@@ -46,6 +48,20 @@ int we_error_set(struct we_error *err, int rc, uint64_t offset, const char *fmt,
 	va_end(ap);
 	clean(err->msg);
 	return rc;
+}
+
+void we_error_add(struct we_error *err, const char *fmt, ...)
+{
+	va_list ap;
+	size_t used;
+
+	if (err == NULL)
+		return;
+	used = strlen(err->msg);
+	va_start(ap, fmt);
+	vsnprintf(err->msg + used, sizeof(err->msg) - used, fmt, ap);
+	va_end(ap);
+	clean(err->msg);
 }
 
 static const struct {
@@ -97,4 +113,25 @@ const char *we_failure_word(int rc)
 const char *we_trap_text(enum we_trap trap)
 {
 	return trap < WE_TRAP_N ? traps[trap].text : "unknown trap";
+}
+
+void we_error_print(const struct we_error *err, char *buf, size_t cap)
+{
+	if (cap == 0)
+		return;
+	snprintf(
+		buf, cap, "0x%" PRIx64 ": %s: %s", err->offset, we_failure_word(err->rc), err->msg);
+	clean(buf);
+}
+
+void we_frame_print(const struct we_frame *frame, char *buf, size_t cap)
+{
+	const int len = (int)frame->name.len;
+
+	if (cap == 0)
+		return;
+	snprintf(buf, cap, "at function %" PRIu32 "%s%.*s (0x%" PRIx64 ")", frame->func,
+		len > 0 ? " " : "", len, len > 0 ? (const char *)frame->name.data : "",
+		frame->offset);
+	clean(buf);
 }

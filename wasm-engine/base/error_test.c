@@ -53,6 +53,44 @@ static void cut_message_ends_with_a_whole_character(void **state)
 	assert_true(len >= sizeof(err.msg) - 3);
 }
 
+static void message_grows_up_to_its_room(void **state)
+{
+	struct we_error err;
+	char text[WE_ERROR_TEXT];
+
+	(void)state;
+	we_error_add(NULL, "nothing");
+	(void)we_error_set(&err, WE_E_MALFORMED, 28, "unexpected end");
+	we_error_add(&err, ", in function %u \"%s\"", 3u, "a\n");
+	assert_string_equal(err.msg, "unexpected end, in function 3 \"a?\"");
+	we_error_print(&err, text, sizeof(text));
+	assert_string_equal(text, "0x1c: malformed: unexpected end, in function 3 \"a?\"");
+	we_error_print(&err, text, 6);
+	assert_string_equal(text, "0x1c:");
+	we_error_print(&err, NULL, 0);
+	for (int i = 0; i < 100; i++)
+		we_error_add(&err, "\xc3\xa4%d", i);
+	assert_true(strlen(err.msg) >= sizeof(err.msg) - 4);
+	we_error_print(&err, text, sizeof(text));
+	assert_string_equal(text + strlen("0x1c: malformed: "), err.msg);
+}
+
+static void frame_is_a_line_with_and_without_a_name(void **state)
+{
+	struct we_frame frame = {.func = 3, .offset = 28};
+	char text[64];
+
+	(void)state;
+	we_frame_print(&frame, text, sizeof(text));
+	assert_string_equal(text, "at function 3 (0x1c)");
+	frame.name = (struct we_bytes){(const uint8_t *)"na\x1bme", 5};
+	we_frame_print(&frame, text, sizeof(text));
+	assert_string_equal(text, "at function 3 na?me (0x1c)");
+	we_frame_print(&frame, text, 9);
+	assert_string_equal(text, "at funct");
+	we_frame_print(&frame, NULL, 0);
+}
+
 static void every_failure_has_its_word(void **state)
 {
 	(void)state;
@@ -68,6 +106,8 @@ int main(void)
 		cmocka_unit_test(trap_text_is_that_of_the_specification),
 		cmocka_unit_test(control_characters_do_not_reach_the_message),
 		cmocka_unit_test(cut_message_ends_with_a_whole_character),
+		cmocka_unit_test(message_grows_up_to_its_room),
+		cmocka_unit_test(frame_is_a_line_with_and_without_a_name),
 		cmocka_unit_test(every_failure_has_its_word),
 	};
 

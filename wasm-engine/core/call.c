@@ -30,6 +30,14 @@ const struct we_functype *we_func_type(const struct we_func *func)
 	return func->type;
 }
 
+// A trap names the function that the innermost frame belongs to.
+static void name_func(const struct we_store *store, struct we_error *err)
+{
+	if (err != NULL && err->trap != WE_TRAP_NONE && store->n_frames > 0 &&
+		err->func == store->frames[0].func)
+		we_module_name_func(store->frames[0].module, err->func, err);
+}
+
 int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	struct we_store *store = func->store;
@@ -48,5 +56,7 @@ int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 		we_heap_enter(store->heap, store->n_entries);
 	rc = store->tier->call(func, slots, err);
 	atomic_store_explicit(&store->entry, 0, memory_order_relaxed);
+	if (rc < 0)
+		name_func(store, err);
 	return rc;
 }

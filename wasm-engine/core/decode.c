@@ -6,7 +6,6 @@
 // Spec: core "Modules" (binary format).
 #include "decode.h"
 
-#include <stdio.h> // snprintf
 #include <string.h>
 
 #include "engine.h"
@@ -880,8 +879,10 @@ static int decode_code(struct decoder *d, struct we_reader *r)
 		const we_funcidx idx = is->n_imported_funcs + i;
 
 		rc = read_code(d, r, &is->funcs[idx]);
-		if (rc < 0)
+		if (rc < 0) {
 			d->err->func = idx;
+			we_error_add(d->err, ", in function %u", idx);
+		}
 	}
 	d->has_code = true;
 	return rc;
@@ -996,10 +997,11 @@ static int decode_section(struct decoder *d, enum section id, struct we_reader *
 	__builtin_unreachable();
 }
 
+static const uint8_t magic[4] = {0x00, 'a', 's', 'm'};
+static const uint8_t version[4] = {0x01, 0x00, 0x00, 0x00};
+
 static int decode_header(struct we_reader *r)
 {
-	static const uint8_t magic[4] = {0x00, 'a', 's', 'm'};
-	static const uint8_t version[4] = {0x01, 0x00, 0x00, 0x00};
 	const size_t left = we_reader_left(r);
 
 	if (left < sizeof(magic))
@@ -1023,9 +1025,7 @@ static int decode_header(struct we_reader *r)
 // Say in the message where it happened.
 static void name_section(struct we_error *err, enum section id)
 {
-	const size_t len = strlen(err->msg);
-
-	snprintf(err->msg + len, sizeof(err->msg) - len, ", in the %s section", section_name[id]);
+	we_error_add(err, ", in the %s section", section_name[id]);
 }
 
 static int decode_sections(struct decoder *d, struct we_reader *r)
@@ -1085,11 +1085,6 @@ static int check_whole(struct decoder *d, const struct we_reader *r)
 	return 0;
 }
 
-void we_module_name_code(struct we_error *err)
-{
-	name_section(err, SECTION_CODE);
-}
-
 // One body, up to its `end`, which must be its last byte.
 static int scan_body(struct decoder *d, const struct we_func_def *func)
 {
@@ -1114,10 +1109,8 @@ int we_module_scan(struct we_module *module, struct we_error *err)
 
 	for (we_funcidx i = d.is->n_imported_funcs; rc == 0 && i < d.is->n_funcs; i++) {
 		rc = scan_body(&d, &d.is->funcs[i]);
-		if (rc < 0) {
+		if (rc < 0)
 			err->func = i;
-			we_module_name_code(err);
-		}
 	}
 	we_vec_fini(&d.ifs);
 	return rc;
@@ -1154,4 +1147,31 @@ int we_module_decode(struct we_module *module, struct we_error *err)
 	we_vec_fini(&d.customs);
 	we_vec_fini(&d.ifs);
 	return rc;
+}
+
+void we_module_name_section(const struct we_module *module, struct we_error *err)
+{
+	const uint64_t at = err->offset - module->file_offset;
+	struct we_error ignored;
+	struct we_reader r;
+	int rc = 0;
+
+	we_reader_init(&r, module->bytes, 0, &ignored);
+	r.at += sizeof(magic) + sizeof(version);
+	while (rc == 0 && !we_reader_at_end(&r)) {
+		struct we_reader section;
+		uint8_t id;
+		uint32_t len = 0;
+
+		rc = we_reader_u8(&r, &id);
+		if (rc == 0)
+			rc = we_reader_u32(&r, &len);
+		if (rc == 0)
+			rc = we_reader_sub(&r, len, &section);
+		if (rc == 0 && at < we_reader_offset(&r)) {
+			if (at >= we_reader_offset(&section))
+				name_section(err, (enum section)id);
+			return;
+		}
+	}
 }

@@ -162,6 +162,7 @@ static void interrupted_loop_ends_with_a_deadline(void **state)
 	(void)state;
 	assert_int_equal(we_func_call(export_func(inst, "spin"), slots, &err), WE_E_EXHAUSTED);
 	assert_int_equal(err.trap, WE_TRAP_DEADLINE);
+	assert_string_equal(err.msg, "deadline exceeded, in function 3");
 }
 
 static void interrupt_of_an_entry_that_is_over_is_ignored(void **state)
@@ -189,6 +190,7 @@ static void endless_recursion_is_exhausted_and_the_store_goes_on(void **state)
 		assert_int_equal(
 			we_func_call(export_func(inst, "deep"), slots, &err), WE_E_EXHAUSTED);
 		assert_int_equal(err.trap, WE_TRAP_STACK_OVERFLOW);
+		assert_string_equal(err.msg, "call stack exhausted, in function 4 \"deep\"");
 		assert_int_equal(we_store_backtrace(store, NULL, 0), 0);
 		slots[0] = 3;
 		assert_int_equal(we_func_call(export_func(inst, "run"), slots, &err), 0);

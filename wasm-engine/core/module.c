@@ -73,6 +73,24 @@ we_valtype we_func_def_local(const struct we_func_def *func, we_localidx i)
 	return WE_T_BOT;
 }
 
+void we_module_name_func(const struct we_module *module, we_funcidx func, struct we_error *err)
+{
+	const struct we_bytes name = module->is.funcs[func].name;
+
+	we_error_add(err, ", in function %u", func);
+	if (name.len > 0)
+		we_error_add(err, " \"%.*s\"", (int)name.len, (const char *)name.data);
+}
+
+// Say in the message where in a module it is that was decoded.
+static void name_place(const struct we_module *module, struct we_error *err)
+{
+	if (err->func != WE_NO_FUNC)
+		we_module_name_func(module, err->func, err);
+	if (err->rc == WE_E_MALFORMED || (err->rc != WE_E_NOMEM && err->func == WE_NO_FUNC))
+		we_module_name_section(module, err);
+}
+
 // Module path 2/6 and 3/6: every body is checked and translated, then the links between them are made.
 static int validate(struct we_module *module, struct we_error *err)
 {
@@ -135,6 +153,8 @@ int we_module_create(struct we_engine *engine, struct we_bytes bytes, uint64_t f
 	if (rc == 0) {
 		we_module_decode_names(module);
 		rc = validate(module, err);
+		if (rc < 0)
+			name_place(module, err);
 	}
 	if (rc < 0) {
 		destroy(module);

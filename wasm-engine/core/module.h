@@ -200,3 +200,5 @@ void we_blocktype_types(const struct we_module *module, const struct we_blocktyp
 bool we_module_resolve_type(const struct we_module *module, we_valtype *type);
 // Type of local i (parameters first), i < n_locals.
 we_valtype we_func_def_local(const struct we_func_def *func, we_localidx i);
+// Add to the message which function is to blame: its index, and its name if it has one. NULL is fine.
+void we_module_name_func(const struct we_module *module, we_funcidx func, struct we_error *err);

@@ -12,7 +12,6 @@
 #include <stdio.h> // snprintf
 #include <string.h>
 
-#include "decode.h"
 #include "engine.h"
 #include "limits.h"
 #include "tier.h"
@@ -1070,8 +1069,6 @@ int we_body_validate(struct we_module *module, we_funcidx func, struct we_body_s
 	module->features |= c.features;
 	if (rc < 0 && err != NULL)
 		err->func = func;
-	if (rc == WE_E_MALFORMED)
-		we_module_name_code(err);
 	return rc;
 }
 

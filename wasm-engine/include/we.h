@@ -59,12 +59,18 @@ struct we_error {
 	char msg[236];   // UTF-8, terminated; without the class word and the offset
 };
 
+#define WE_ERROR_TEXT 280 // bytes that hold what we_error_print writes
+
 // Fill *err (NULL is fine) and return rc.
 WE_PUBLIC int we_error_set(struct we_error *err, int rc, uint64_t offset, const char *fmt, ...)
 	WE_PRINTF(4, 5);
 // The same for a trap: rc and the start of the text come from trap.def; fmt adds ": detail" (NULL: none).
 WE_PUBLIC int we_error_trap(struct we_error *err, enum we_trap trap, uint64_t offset, uint32_t func,
 	const char *fmt, ...) WE_PRINTF(5, 6);
+// Add to the message of a failure that was set (NULL is fine).
+WE_PUBLIC void we_error_add(struct we_error *err, const char *fmt, ...) WE_PRINTF(2, 3);
+// "0x1c: malformed: unexpected end, ...", cut to cap bytes with the terminator; "FILE:" goes before it.
+WE_PUBLIC void we_error_print(const struct we_error *err, char *buf, size_t cap);
 WE_PUBLIC const char *we_failure_word(int rc);         // "malformed", ...
 WE_PUBLIC const char *we_trap_text(enum we_trap trap); // "unreachable", ...
 
@@ -264,6 +270,9 @@ struct we_frame {
 // Returns the number of frames written, at most cap.
 WE_PUBLIC uint32_t we_store_backtrace(
 	const struct we_store *store, struct we_frame *frames, uint32_t cap);
+
+// "at function 3 name (0x1c)", cut to cap bytes with the terminator.
+WE_PUBLIC void we_frame_print(const struct we_frame *frame, char *buf, size_t cap);
 
 // ---- deadlines: from another thread -------------------------------------------------------------
 

@@ -344,16 +344,17 @@ static int report(const struct run *run)
 {
 	const struct we_error *err = &run->err;
 	struct we_frame frames[BACKTRACE_FRAMES];
+	char text[WE_ERROR_TEXT];
 	uint32_t n = 0;
 
-	fprintf(stderr, "we-run: %s:0x%" PRIx64 ": %s: %s\n", run->options.file, err->offset,
-		we_failure_word(err->rc), err->msg);
+	we_error_print(err, text, sizeof(text));
+	fprintf(stderr, "we-run: %s:%s\n", run->options.file, text);
 	if (run->store != NULL && (err->rc == WE_E_TRAP || err->rc == WE_E_EXHAUSTED))
 		n = we_store_backtrace(run->store, frames, BACKTRACE_FRAMES);
-	for (uint32_t i = 0; i < n; i++)
-		fprintf(stderr, "  at function %" PRIu32 " %.*s (0x%" PRIx64 ")\n", frames[i].func,
-			(int)frames[i].name.len, (const char *)frames[i].name.data,
-			frames[i].offset);
+	for (uint32_t i = 0; i < n; i++) {
+		we_frame_print(&frames[i], text, sizeof(text));
+		fprintf(stderr, "  %s\n", text);
+	}
 	return err->rc == WE_E_NOMEM || err->rc == WE_E_HOST ? EXIT_MACHINE : EXIT_GUEST;
 }
 
