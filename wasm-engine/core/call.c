@@ -7,13 +7,9 @@
 #include "runtime.h"
 #include "tier.h"
 
-int we_func_create_host(struct we_store *store, const struct we_functype *type, we_host_fn fn,
-	void *env, struct we_func **ret_func, struct we_error *err)
+void we_func_init_host(struct we_func *func, struct we_store *store, const struct we_functype *type,
+	we_host_fn fn, void *env)
 {
-	struct we_func *func = calloc(1, sizeof(*func));
-
-	if (func == NULL)
-		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a host function");
 	func->kind = WE_FUNC_HOST;
 	func->type = type;
 	func->store = store;
@@ -21,6 +17,16 @@ int we_func_create_host(struct we_store *store, const struct we_functype *type, 
 	func->env = env;
 	func->next = store->host_funcs;
 	store->host_funcs = func;
+}
+
+int we_func_create_host(struct we_store *store, const struct we_functype *type, we_host_fn fn,
+	void *env, struct we_func **ret_func, struct we_error *err)
+{
+	struct we_func *func = calloc(1, sizeof(*func));
+
+	if (func == NULL)
+		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a host function");
+	we_func_init_host(func, store, type, fn, env);
 	*ret_func = func;
 	return 0;
 }

@@ -193,6 +193,9 @@ static inline bool we_store_has_thrown(const struct we_store *store, int rc)
 
 WE_MUST_USE int we_memory_new(struct we_store *store, const struct we_memtype *type,
 	struct we_memory **ret_memory, struct we_error *err);
+// func: zeroed, from malloc, at the start of what it is part of; the store owns it from here on.
+void we_func_init_host(struct we_func *func, struct we_store *store, const struct we_functype *type,
+	we_host_fn fn, void *env);
 // init: every element at first; in a root.
 WE_MUST_USE int we_table_new(struct we_store *store, const struct we_tabletype *type, void *init,
 	struct we_table **ret_table, struct we_error *err);

@@ -304,6 +304,23 @@ enum we_kind we_functype_result(const struct we_functype *type, uint32_t i)
 	return we_valtype_kind(type->def->engine, we_functype_results(type)[i]);
 }
 
+const struct we_deftype *we_valtype_deftype(const struct we_engine *engine, we_valtype type)
+{
+	return we_valtype_is_ref(type) && is_index(type) ? type_of(engine, type) : NULL;
+}
+
+const struct we_deftype *we_functype_param_deftype(const struct we_functype *type, uint32_t i)
+{
+	assert(i < type->n_params);
+	return we_valtype_deftype(type->def->engine, we_functype_params(type)[i]);
+}
+
+const struct we_deftype *we_functype_result_deftype(const struct we_functype *type, uint32_t i)
+{
+	assert(i < type->n_results);
+	return we_valtype_deftype(type->def->engine, we_functype_results(type)[i]);
+}
+
 uint32_t we_functype_n_slots(const struct we_functype *type)
 {
 	return type->n_param_slots > type->n_result_slots ? type->n_param_slots
@@ -342,6 +359,11 @@ bool we_externtype_matches(const struct we_externtype *have, const struct we_ext
 enum we_kind we_externtype_val_kind(const struct we_externtype *type)
 {
 	return we_valtype_kind(type->engine, type->val);
+}
+
+const struct we_deftype *we_externtype_val_deftype(const struct we_externtype *type)
+{
+	return we_valtype_deftype(type->engine, type->val);
 }
 
 // Text that is cut to its buffer.

@@ -179,6 +179,9 @@ static inline const we_valtype *we_functype_results(const struct we_functype *ty
 	return type->types + type->n_params;
 }
 
+// The defined type that a reference type names, or NULL.
+const struct we_deftype *we_valtype_deftype(const struct we_engine *engine, we_valtype type);
+
 // Is `sub` the type `super` or declared below it? O(1). Spec: core "Defined Types" (matching).
 static inline bool we_deftype_matches(const struct we_deftype *sub, const struct we_deftype *super)
 {

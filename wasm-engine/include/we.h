@@ -4,22 +4,28 @@
 // What it does not do: components (cm.h), system interfaces, threads. It never logs, never aborts on
 // bad input, and never touches the process (no signals) before an instance asks for it.
 //
+//	struct we_value args[] = {we_value_i32(20), we_value_i32(22)}, result;
 //	struct we_error err;
 //	we_engine_create(NULL, &engine, &err);
-//	we_module_create(engine, bytes, 0, &module, &err);       // decode, validate, translate
+//	we_module_create(engine, bytes, 0, &module, &err);              // decode, validate, translate
 //	we_store_create(engine, NULL, &store, &err);
 //	we_instance_create(store, module, imports, n, &inst, &err);
-//	we_instance_export(inst, "run", 3, &ext);
-//	uint64_t slots[2] = {30};
-//	rc = we_func_call(ext.of.func, slots, &err);             // args in, results out
+//	we_instance_export(inst, "add", 3, &ext);
+//	rc = we_func_call_values(ext.of.func, args, 2, &result, 1, &err);
 //	we_store_destroy(store); we_module_unref(module); we_engine_destroy(engine);
 //
 // Lifetimes: an engine outlives its modules and stores. A module is immutable after creation,
 // ref-counted (atomically) and shared by all threads. A store and all that lives in it (instances,
-// functions, memories, tables, globals) belongs to one thread at a time and dies with the store.
+// functions, memories, tables, globals, tags, held references) dies with the store.
 //
-// Returns: 0 done; < 0 a failure of failure.def, with detail in *err (never read when rc >= 0);
-// > 0 an outcome, documented at the function.
+// Threads: engines and modules any. A store, what lives in it belong to one thread at a
+// time; from others, only we_store_entry and we_store_interrupt.
+//
+// Pointers: what a function is given is borrowed for the call, unless it says more. Strings are UTF-8.
+//
+// Returns: 0 done; < 0 a failure of failure.def, with detail in *err (NULL is fine; never read when rc >= 0);
+// > 0 an outcome, documented at the function. Every function that takes an err may fail with NOMEM. A mistake of
+// the embedder that is found out is INVALID. Out-parameters are written only when the call returns 0.
 #pragma once
 
 #include <stdbool.h>
@@ -33,6 +39,8 @@ extern "C" {
 #define WE_MUST_USE     __attribute__((warn_unused_result))
 #define WE_PUBLIC       __attribute__((visibility("default")))
 #define WE_PRINTF(f, a) __attribute__((format(printf, f, a)))
+
+// ---- failures -----------------------------------------------------------------------------------
 
 enum we_failure {
 #define WE_FAILURE(NAME, code, word, doc) WE_E_##NAME = (code),
@@ -53,15 +61,15 @@ enum we_trap {
 // Detail of a failure. Caller-owned, never allocated; holds the last one that was set.
 struct we_error {
 	int32_t rc;      // the failure that was returned
-	uint32_t trap;   // enum we_trap, when rc is TRAP or EXHAUSTED
-	uint64_t offset; // bytes from the start of the file
+	uint32_t trap;   // enum we_trap, when rc is TRAP or EXHAUSTED; else WE_TRAP_NONE
+	uint64_t offset; // bytes from the start of the file, 0 when it is about no place in one
 	uint32_t func;   // function index in its module, or WE_NO_FUNC
 	char msg[236];   // UTF-8, terminated; without the class word and the offset
 };
 
 #define WE_ERROR_TEXT 280 // bytes that hold what we_error_print writes
 
-// Fill *err (NULL is fine) and return rc.
+// Fill *err (NULL is fine) and return rc, < 0.
 WE_PUBLIC int we_error_set(struct we_error *err, int rc, uint64_t offset, const char *fmt, ...)
 	WE_PRINTF(4, 5);
 // The same for a trap: rc and the start of the text come from trap.def; fmt adds ": detail" (NULL: none).
@@ -87,10 +95,10 @@ struct we_engine; // canonical types, compile options; thread-safe
 struct we_engine_config {
 	bool deterministic;      // relaxed SIMD gives the same results on every machine
 	bool gc_stress;          // collect at every allocation, poison what is freed: for tests
-	uint64_t max_func_bytes; // 0: the implementation limit (limits.h)
+	uint64_t max_func_bytes; // of one body; 0: the implementation limit (limits.h)
 };
 
-// config may be NULL.
+// config: copied; NULL: all defaults. Returns: owned.
 WE_PUBLIC WE_MUST_USE int we_engine_create(
 	const struct we_engine_config *config, struct we_engine **ret_engine, struct we_error *err);
 WE_PUBLIC void we_engine_destroy(struct we_engine *engine); // NULL is fine
@@ -111,15 +119,23 @@ enum we_kind {
 	WE_EXNREF
 };
 
-struct we_functype; // interned: equal types of one engine are the same pointer
+struct we_functype; // interned: equal types of one engine are the same pointer, and live as long as it
+struct we_deftype; // a defined type: of structures, arrays or functions; the same holds
 
+// params [n_params], results [n_results]. Fails: INVALID beyond 1000 of either.
 WE_PUBLIC WE_MUST_USE int we_functype_create(struct we_engine *engine, const enum we_kind *params,
 	uint32_t n_params, const enum we_kind *results, uint32_t n_results,
 	const struct we_functype **ret_type, struct we_error *err);
 WE_PUBLIC uint32_t we_functype_n_params(const struct we_functype *type);
 WE_PUBLIC uint32_t we_functype_n_results(const struct we_functype *type);
+// i < n_params, i < n_results.
 WE_PUBLIC enum we_kind we_functype_param(const struct we_functype *type, uint32_t i);
 WE_PUBLIC enum we_kind we_functype_result(const struct we_functype *type, uint32_t i);
+// The defined type that a parameter's or result's reference type names; NULL: an abstract one, or no reference.
+WE_PUBLIC const struct we_deftype *we_functype_param_deftype(
+	const struct we_functype *type, uint32_t i);
+WE_PUBLIC const struct we_deftype *we_functype_result_deftype(
+	const struct we_functype *type, uint32_t i);
 
 enum we_externkind {
 	WE_EXTERN_FUNC = 0, // the numbers of the binary format
@@ -145,8 +161,9 @@ struct we_externtype {
 // Does a thing of type `have` satisfy an import of type `want`? Spec: core "Import Matching".
 WE_PUBLIC bool we_externtype_matches(
 	const struct we_externtype *have, const struct we_externtype *want);
-// The kind of a TABLE's elements or a GLOBAL's value.
+// The kind of a TABLE's elements or a GLOBAL's value, and the defined type that it names or NULL.
 WE_PUBLIC enum we_kind we_externtype_val_kind(const struct we_externtype *type);
+WE_PUBLIC const struct we_deftype *we_externtype_val_deftype(const struct we_externtype *type);
 // "(func (param i32) (result i32))", ... cut to cap bytes with the terminator.
 WE_PUBLIC void we_externtype_print(const struct we_externtype *type, char *buf, size_t cap);
 
@@ -155,15 +172,15 @@ WE_PUBLIC void we_externtype_print(const struct we_externtype *type, char *buf, 
 struct we_module; // valid, immutable
 
 // Decode, validate and translate. file_offset is added to every offset in messages (a module nested in
-// a component). Borrows: bytes for the call (the module keeps a copy of what it needs).
-// Returns: 0; MALFORMED, INVALID, UNSUPPORTED (by the feature's name), NOMEM.
+// a component). Borrows: bytes for the call (the module keeps a copy of what it needs). Returns owned: one reference.
+// Fails: MALFORMED, INVALID, UNSUPPORTED (by the feature's name).
 WE_PUBLIC WE_MUST_USE int we_module_create(struct we_engine *engine, struct we_bytes bytes,
 	uint64_t file_offset, struct we_module **ret_module, struct we_error *err);
 WE_PUBLIC struct we_module *we_module_ref(struct we_module *module);
-WE_PUBLIC void we_module_unref(struct we_module *module); // NULL is fine
+WE_PUBLIC void we_module_unref(struct we_module *module); // NULL is fine; instances hold one, too
 
 struct we_import {
-	struct we_bytes module; // borrowed from the module
+	struct we_bytes module; // lent by the module, like all names
 	struct we_bytes name;
 	struct we_externtype type;
 };
@@ -171,28 +188,24 @@ struct we_export {
 	struct we_bytes name;
 	struct we_externtype type;
 };
+// i < n, in the order of the file.
 WE_PUBLIC uint32_t we_module_n_imports(const struct we_module *module);
 WE_PUBLIC void we_module_import(const struct we_module *module, uint32_t i, struct we_import *ret);
 WE_PUBLIC uint32_t we_module_n_exports(const struct we_module *module);
 WE_PUBLIC void we_module_export(const struct we_module *module, uint32_t i, struct we_export *ret);
-// Features of the specification that the module uses, as bits: enum in core/opcode.def order.
+// Features of the specification that the module uses, as bits.
 WE_PUBLIC uint64_t we_module_features(const struct we_module *module);
 WE_PUBLIC const char *we_feature_name(uint32_t bit); // NULL beyond the last
-// The i-th custom section called name; Returns: 0, or 1 when there is none. Borrowed from the module.
+// The i-th custom section called name. Lent by the module. Returns: 0, or 1 when there is none.
 WE_PUBLIC int we_module_custom(
 	const struct we_module *module, const char *name, uint32_t i, struct we_bytes *ret_payload);
 
-// ---- stores and instances -----------------------------------------------------------------------
+// ---- stores -------------------------------------------------------------------------------------
 
 struct we_store;
-struct we_instance;
-struct we_func;
-struct we_table;
-struct we_memory;
-struct we_global;
-struct we_tag;
 
-// 0 means the default of limits.h.
+// 0 means the default of limits.h. What a guest may not go beyond is EXHAUSTED, or a growth that fails as the
+// specification allows.
 struct we_store_limits {
 	uint64_t memory_pages; // of 64 KiB, per memory
 	uint64_t
@@ -203,11 +216,12 @@ struct we_store_limits {
 	uint32_t stack_bytes;        // value stack of guest calls
 	uint32_t call_depth;         // nested guest calls
 	uint64_t heap_bytes;         // garbage-collected objects and the collector's tables
-	uint64_t heap_entry_bytes;   // that one call from the host may allocate
+	uint64_t heap_entry_bytes;   // that one call from the host may allocate; 0: no limit
 	uint64_t
-		heap_entry_us; // that collections within one call from the host may take, microseconds
+		heap_entry_us; // that collections within one call from the host may take, microseconds; 0: no limit
 };
 
+// limits: copied; NULL: all defaults. Returns owned.
 WE_PUBLIC WE_MUST_USE int we_store_create(struct we_engine *engine,
 	const struct we_store_limits *limits, struct we_store **ret_store, struct we_error *err);
 WE_PUBLIC void we_store_destroy(struct we_store *store); // NULL is fine; frees all that lives in it
@@ -219,7 +233,125 @@ WE_PUBLIC struct we_engine *we_store_engine(const struct we_store *store);
 // Bytes of linear memory now accessible to guests of this store.
 WE_PUBLIC uint64_t we_store_memory_bytes(const struct we_store *store);
 
-// Something that can be imported or was exported.
+// ---- values -------------------------------------------------------------------------------------
+
+struct we_func;
+
+// A value with its kind. References: see "references".
+struct we_value {
+	enum we_kind kind;
+	union {
+		int32_t i32;
+		int64_t i64;
+		float f32;
+		double f64;
+		uint8_t v128[16];     // in the order of memory
+		struct we_func *func; // FUNCREF; NULL: null
+		uint64_t ref;         // EXTERNREF, ANYREF, EXNREF: as in a slot
+	} of;
+};
+
+static inline struct we_value we_value_i32(int32_t x)
+{
+	struct we_value value;
+
+	value.kind = WE_I32;
+	value.of.i32 = x;
+	return value;
+}
+
+static inline struct we_value we_value_i64(int64_t x)
+{
+	struct we_value value;
+
+	value.kind = WE_I64;
+	value.of.i64 = x;
+	return value;
+}
+
+static inline struct we_value we_value_f32(float x)
+{
+	struct we_value value;
+
+	value.kind = WE_F32;
+	value.of.f32 = x;
+	return value;
+}
+
+static inline struct we_value we_value_f64(double x)
+{
+	struct we_value value;
+
+	value.kind = WE_F64;
+	value.of.f64 = x;
+	return value;
+}
+
+static inline struct we_value we_value_func(struct we_func *func)
+{
+	struct we_value value;
+
+	value.kind = WE_FUNCREF;
+	value.of.func = func;
+	return value;
+}
+
+// kind: WE_EXTERNREF, WE_ANYREF or WE_EXNREF. ref 0: null.
+static inline struct we_value we_value_ref(enum we_kind kind, uint64_t ref)
+{
+	struct we_value value;
+
+	value.kind = kind;
+	value.of.ref = ref;
+	return value;
+}
+
+// ---- functions ----------------------------------------------------------------------------------
+//
+// Two ways in and out. By values: everything is checked, and a mistake is INVALID: the count, the kinds, and each
+// reference against the exact type, so that no null reaches a (ref func) and no structure a place of another type. By
+// slots: the fast way, for those who know the type; nothing is checked, and a wrong reference breaks the engine.
+//
+// Slots have 8 bytes: i32 and f32 in the low half (upper half undefined), v128 in two slots, a reference in one: see
+// "references". Parameters from slots[0] on, results too.
+
+// A function of the host, by slots. It may call back into the store, which makes references among its arguments stale.
+// slots has room for max(params, results). It may not leave by longjmp.
+// Returns: 0, or a failure with *err filled (it becomes the caller's trap).
+typedef int (*we_host_fn)(void *env, uint64_t *slots, struct we_error *err);
+// The same by values: args [params], results [results], which come with their kinds, zero or null.
+typedef int (*we_host_values_fn)(
+	void *env, const struct we_value *args, struct we_value *results, struct we_error *err);
+
+// Borrows: env until the store's end.
+WE_PUBLIC WE_MUST_USE int we_func_create_host(struct we_store *store,
+	const struct we_functype *type, we_host_fn fn, void *env, struct we_func **ret_func,
+	struct we_error *err);
+WE_PUBLIC WE_MUST_USE int we_func_create_host_values(struct we_store *store,
+	const struct we_functype *type, we_host_values_fn fn, void *env, struct we_func **ret_func,
+	struct we_error *err);
+WE_PUBLIC const struct we_functype *we_func_type(const struct we_func *func);
+
+// Call, by values. n_args and n_results are those of the type. Allocates only when they take more than 64 slots.
+// Returns: 0; INVALID; TRAP or EXHAUSTED; what a host function returned.
+WE_PUBLIC WE_MUST_USE int we_func_call_values(struct we_func *func, const struct we_value *args,
+	uint32_t n_args, struct we_value *results, uint32_t n_results, struct we_error *err);
+
+// Slots that a call of this type needs: max(params, results), v128 counting two.
+WE_PUBLIC uint32_t we_functype_n_slots(const struct we_functype *type);
+// Call, by slots: room for we_functype_n_slots. No allocation, no syscall.
+// Returns: 0; TRAP or EXHAUSTED; what a host function returned.
+WE_PUBLIC WE_MUST_USE int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err);
+
+// ---- linking ------------------------------------------------------------------------------------
+
+struct we_table;
+struct we_memory;
+struct we_global;
+struct we_tag;
+struct we_instance;
+
+// Something that can be imported or was exported. Lives in its store.
 struct we_extern {
 	enum we_externkind kind;
 	union {
@@ -230,47 +362,32 @@ struct we_extern {
 		struct we_tag *tag;
 	} of;
 };
+WE_PUBLIC void we_extern_type(const struct we_extern *ext, struct we_externtype *ret_type);
+
+// ---- instances ----------------------------------------------------------------------------------
 
 // Instantiate: imports stand in the order of we_module_import, all of this store. Runs the start function.
-// Returns: 0; UNLINKABLE, TRAP, EXHAUSTED, NOMEM. What a failed one left in tables stays, as the specification says.
+// The instance lives in the store.
+// Returns: 0; UNLINKABLE, TRAP, EXHAUSTED. What a failed one left in tables stays, as the specification says.
 WE_PUBLIC WE_MUST_USE int we_instance_create(struct we_store *store, struct we_module *module,
 	const struct we_extern *imports, uint32_t n_imports, struct we_instance **ret_instance,
 	struct we_error *err);
 // Returns: 0, or 1 when nothing is exported under that name.
 WE_PUBLIC int we_instance_export(const struct we_instance *inst, const char *name, size_t name_len,
 	struct we_extern *ret_extern);
-WE_PUBLIC void we_extern_type(const struct we_extern *ext, struct we_externtype *ret_type);
 
-// ---- functions ----------------------------------------------------------------------------------
-//
-// Arguments and results travel in slots of 8 bytes: i32 and f32 in the low half (upper half undefined),
-// v128 in two slots, a reference in one: see "references". Parameters from slots[0] on, results too.
-
-// A function of the host. It may call back into the store, which makes references among its arguments stale. slots has room for max(params, results).
-// Returns: 0, or a failure with *err filled (it becomes the caller's trap).
-typedef int (*we_host_fn)(void *env, uint64_t *slots, struct we_error *err);
-
-WE_PUBLIC WE_MUST_USE int we_func_create_host(struct we_store *store,
-	const struct we_functype *type, we_host_fn fn, void *env, struct we_func **ret_func,
-	struct we_error *err);
-WE_PUBLIC const struct we_functype *we_func_type(const struct we_func *func);
-// Slots that a call of this type needs: max(params, results), v128 counting two.
-WE_PUBLIC uint32_t we_functype_n_slots(const struct we_functype *type);
-// Call. slots: room for we_functype_n_slots. No allocation, no syscall.
-// Returns: 0; TRAP or EXHAUSTED; what a host function returned.
-WE_PUBLIC WE_MUST_USE int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err);
+// ---- traps --------------------------------------------------------------------------------------
 
 // A frame of the wasm backtrace of the store's last trap, innermost first.
 struct we_frame {
-	const struct we_module *module;
-	uint32_t func;        // function index
-	uint64_t offset;      // bytes from the start of the file
-	struct we_bytes name; // from the name section, or empty
+	const struct we_module *module; // of an instance of the store
+	uint32_t func;                  // function index
+	uint64_t offset;                // bytes from the start of the file
+	struct we_bytes name;           // from the name section, or empty; lent by the module
 };
-// Returns the number of frames written, at most cap.
+// Good until the next call. Returns the number of frames written, at most cap; 32 are kept.
 WE_PUBLIC uint32_t we_store_backtrace(
 	const struct we_store *store, struct we_frame *frames, uint32_t cap);
-
 // "at function 3 name (0x1c)", cut to cap bytes with the terminator.
 WE_PUBLIC void we_frame_print(const struct we_frame *frame, char *buf, size_t cap);
 
@@ -279,11 +396,19 @@ WE_PUBLIC void we_frame_print(const struct we_frame *frame, char *buf, size_t ca
 // The entry number of the guest call that now runs in the store, 0 when none does. Any thread.
 WE_PUBLIC uint64_t we_store_entry(const struct we_store *store);
 // End that entry with WE_TRAP_DEADLINE at its next back edge, call or chunk of bulk work; ignored when
-// that entry is over. Any thread, async-signal-safe.
+// that entry is over. What the guest was doing stays half done: the embedder decides whether its instances are
+// of further use. Any thread, async-signal-safe.
 WE_PUBLIC void we_store_interrupt(struct we_store *store, uint64_t entry);
 
 // ---- memories, tables, globals ------------------------------------------------------------------
+//
+// What is made here lives in the store.
 
+// address: WE_I32 or WE_I64, the type of its addresses. max_pages: UINT64_MAX for none.
+// Fails: EXHAUSTED beyond the store's limits.
+WE_PUBLIC WE_MUST_USE int we_memory_create(struct we_store *store, enum we_kind address,
+	uint64_t min_pages, uint64_t max_pages, struct we_memory **ret_memory,
+	struct we_error *err);
 WE_PUBLIC uint64_t we_memory_size(const struct we_memory *memory); // bytes
 // Grow by delta pages. Returns: 0 and the old size in pages; 1 when it cannot grow.
 WE_PUBLIC int we_memory_grow(struct we_memory *memory, uint64_t delta, uint64_t *ret_old_pages);
@@ -291,32 +416,43 @@ WE_PUBLIC int we_memory_grow(struct we_memory *memory, uint64_t delta, uint64_t 
 // Returns: 0, or 1 when that is not wholly inside the memory.
 WE_PUBLIC WE_MUST_USE int we_memory_span(
 	const struct we_memory *memory, uint64_t offset, uint64_t len, uint8_t **ret_span);
-// address: WE_I32 or WE_I64, the type of its addresses. max_pages: UINT64_MAX for none.
-WE_PUBLIC WE_MUST_USE int we_memory_create(struct we_store *store, enum we_kind address,
-	uint64_t min_pages, uint64_t max_pages, struct we_memory **ret_memory,
-	struct we_error *err);
 
-// Elements are references as in slots.
-WE_PUBLIC uint64_t we_table_size(const struct we_table *table);
-// Returns: 0, or 1 when i is out of bounds.
-WE_PUBLIC WE_MUST_USE int we_table_get(const struct we_table *table, uint64_t i, void **ret_ref);
-WE_PUBLIC WE_MUST_USE int we_table_set(struct we_table *table, uint64_t i, void *ref);
+// elem: a reference's kind. address: WE_I32 or WE_I64. min, max: elements; max UINT64_MAX for none. All null.
+// Fails: EXHAUSTED beyond the store's limits.
 WE_PUBLIC WE_MUST_USE int we_table_create(struct we_store *store, enum we_kind elem,
 	enum we_kind address, uint64_t min, uint64_t max, struct we_table **ret_table,
 	struct we_error *err);
+WE_PUBLIC uint64_t we_table_size(const struct we_table *table); // elements
+// Returns: 0, or 1 when i is out of bounds.
+WE_PUBLIC WE_MUST_USE int we_table_get_value(
+	const struct we_table *table, uint64_t i, struct we_value *ret_value);
+// Returns: 0; 1 when i is out of bounds; INVALID when the value is not of the elements' type.
+WE_PUBLIC WE_MUST_USE int we_table_set_value(
+	struct we_table *table, uint64_t i, const struct we_value *value, struct we_error *err);
+// Grow by delta elements, all of the value. Returns: 0 and the old size; 1 when it cannot grow; INVALID.
+WE_PUBLIC WE_MUST_USE int we_table_grow_value(struct we_table *table, uint64_t delta,
+	const struct we_value *value, uint64_t *ret_old_size, struct we_error *err);
+// The same by slots, unchecked: a reference in the form of a pointer.
+WE_PUBLIC WE_MUST_USE int we_table_get(const struct we_table *table, uint64_t i, void **ret_ref);
+WE_PUBLIC WE_MUST_USE int we_table_set(struct we_table *table, uint64_t i, void *ref);
 
-// One slot, two for v128.
-WE_PUBLIC void we_global_get(const struct we_global *global, uint64_t *slots);
-WE_PUBLIC void we_global_set(struct we_global *global, const uint64_t *slots);
+// slots: one, two for v128: what it holds at first, of the kind.
 WE_PUBLIC WE_MUST_USE int we_global_create(struct we_store *store, enum we_kind kind, bool mut,
 	const uint64_t *slots, struct we_global **ret_global, struct we_error *err);
+WE_PUBLIC void we_global_get_value(const struct we_global *global, struct we_value *ret_value);
+// Fails: INVALID when it is immutable, or the value is not of its type.
+WE_PUBLIC WE_MUST_USE int we_global_set_value(
+	struct we_global *global, const struct we_value *value, struct we_error *err);
+// The same by slots, unchecked.
+WE_PUBLIC void we_global_get(const struct we_global *global, uint64_t *slots);
+WE_PUBLIC void we_global_set(struct we_global *global, const uint64_t *slots);
 
 // ---- references ---------------------------------------------------------------------------------
 //
 // In a slot: 0 is null. WE_FUNCREF: a struct we_func *. WE_EXTERNREF: a host's own value, any number below 2^63,
-// or something of the store's heap. WE_ANYREF, WE_EXNREF: of the store's heap. What is of the heap moves: a slot is
-// good until guest code runs, something is allocated in the store, or it is collected; to keep a reference longer,
-// hold it.
+// or something of the store's heap. WE_ANYREF, WE_EXNREF: of the store's heap. What is of the heap moves: a slot, or a
+// value, is good until guest code runs, something is allocated in the store, or it is collected; to keep a reference
+// longer, hold it. No check finds out a stale one.
 
 enum we_refkind {
 	WE_REFKIND_NULL,
@@ -333,7 +469,7 @@ struct we_ref_root; // a reference that the host holds
 // What is in a slot of that kind.
 WE_PUBLIC enum we_refkind we_ref_kind(
 	const struct we_store *store, enum we_kind kind, uint64_t slot);
-// Hold a reference: the collector keeps it. Returns owned: drop it; the store's end drops it, too. Fails: NOMEM.
+// Hold a reference: the collector keeps it. Returns owned: drop it; the store's end drops it, too.
 WE_PUBLIC WE_MUST_USE int we_ref_hold(struct we_store *store, enum we_kind kind, uint64_t slot,
 	struct we_ref_root **ret_root, struct we_error *err);
 // The reference as it is now in a slot.
@@ -341,29 +477,77 @@ WE_PUBLIC uint64_t we_ref_held(const struct we_ref_root *root);
 WE_PUBLIC void we_ref_drop(struct we_ref_root *root); // NULL is fine
 // The host's value in a slot of refkind HOST.
 WE_PUBLIC uint64_t we_ref_host(const struct we_store *store, enum we_kind kind, uint64_t slot);
-// A host's value as WE_ANYREF. Fails: EXHAUSTED, NOMEM.
+// A host's value as WE_ANYREF. Fails: EXHAUSTED.
 WE_PUBLIC WE_MUST_USE int we_ref_from_host(
 	struct we_store *store, uint64_t host, uint64_t *ret_slot, struct we_error *err);
 
+// ---- structures and arrays ----------------------------------------------------------------------
+//
+// ref is a value of the store, WE_ANYREF, or WE_EXTERNREF that was converted from one. Packed fields and elements are
+// WE_I32: read without sign, written by their low bits.
+
+// The low 31 bits of x as WE_ANYREF.
+WE_PUBLIC struct we_value we_value_i31(int32_t x);
+// With sign. Returns: 0, or 1 when ref is no i31.
+WE_PUBLIC WE_MUST_USE int we_i31_get(const struct we_value *ref, int32_t *ret_x);
+
+// The type that a structure or array was made with; NULL: ref is neither.
+WE_PUBLIC const struct we_deftype *we_ref_deftype(
+	const struct we_store *store, const struct we_value *ref);
+// The defined type that the i-th field of a structure, or an array's elements (i 0), refer to, or NULL.
+WE_PUBLIC const struct we_deftype *we_deftype_field(const struct we_deftype *type, uint32_t i);
+WE_PUBLIC uint32_t we_deftype_n_fields(const struct we_deftype *type); // array: 1; function: 0
+
+// Make a structure of its fields' values. Makes references stale, but those in fields count.
+// Fails: INVALID when type is no structure's or the fields are not of it; EXHAUSTED.
+WE_PUBLIC WE_MUST_USE int we_struct_create(struct we_store *store, const struct we_deftype *type,
+	const struct we_value *fields, uint32_t n_fields, struct we_value *ret_ref,
+	struct we_error *err);
+// Returns: 0, or 1 when ref is no structure or has no such field.
+WE_PUBLIC WE_MUST_USE int we_struct_get(const struct we_store *store, const struct we_value *ref,
+	uint32_t field, struct we_value *ret_value);
+// Returns: 0; 1 as before; INVALID when the field is immutable, or the value is not of its type.
+WE_PUBLIC WE_MUST_USE int we_struct_set(struct we_store *store, const struct we_value *ref,
+	uint32_t field, const struct we_value *value, struct we_error *err);
+
+// The same for arrays.
+WE_PUBLIC WE_MUST_USE int we_array_create(struct we_store *store, const struct we_deftype *type,
+	const struct we_value *elems, uint32_t len, struct we_value *ret_ref, struct we_error *err);
+// Returns: 0 and its elements, or 1 when ref is no array.
+WE_PUBLIC WE_MUST_USE int we_array_len(
+	const struct we_store *store, const struct we_value *ref, uint32_t *ret_len);
+WE_PUBLIC WE_MUST_USE int we_array_get(const struct we_store *store, const struct we_value *ref,
+	uint32_t i, struct we_value *ret_value);
+WE_PUBLIC WE_MUST_USE int we_array_set(struct we_store *store, const struct we_value *ref,
+	uint32_t i, const struct we_value *value, struct we_error *err);
+
 // ---- exceptions ---------------------------------------------------------------------------------
 //
-// A host function raises one by `return we_throw(...)`. A call that ends with one returns TRAP, its err->trap is
-// WE_TRAP_UNCAUGHT_EXCEPTION, and the exception is under way until we_catch takes it or the next call from outside begins; a host function that returns such a
+// A host function raises one by `return we_throw_values(...)`. A call that ends with one returns TRAP, its err->trap is
+// WE_TRAP_UNCAUGHT_EXCEPTION, and the exception is under way until we_catch takes it; a host function that returns such a
 // failure lets it go on.
 
-// A tag; type without results.
+// A tag; type without results. Lives in the store.
 WE_PUBLIC WE_MUST_USE int we_tag_create(struct we_store *store, const struct we_functype *type,
 	struct we_tag **ret_tag, struct we_error *err);
 WE_PUBLIC const struct we_functype *we_tag_type(const struct we_tag *tag);
-// Make an exception of arguments in slots, and put it under way. Returns: TRAP; EXHAUSTED or NOMEM when there is no room.
+// Make an exception of arguments, and put it under way. Returns: TRAP; INVALID when they are not of the tag's
+// type; EXHAUSTED or NOMEM when there is no room.
+WE_PUBLIC WE_MUST_USE int we_throw_values(struct we_store *store, const struct we_tag *tag,
+	const struct we_value *args, uint32_t n_args, struct we_error *err);
+// The same by slots, unchecked.
 WE_PUBLIC WE_MUST_USE int we_throw(
 	struct we_store *store, const struct we_tag *tag, uint64_t *slots, struct we_error *err);
 // Put a caught exception (WE_EXNREF) under way again. Returns: TRAP.
 WE_PUBLIC WE_MUST_USE int we_throw_ref(struct we_store *store, uint64_t exn, struct we_error *err);
 // Take the exception that is under way. Returns: it, as WE_EXNREF; 0 when there is none.
 WE_PUBLIC uint64_t we_catch(struct we_store *store);
+// exn: not null.
 WE_PUBLIC const struct we_tag *we_exn_tag(const struct we_store *store, uint64_t exn);
-// slots: room for the slots of the tag's parameters.
+// The i-th argument. Returns: 0, or 1 when there is no such.
+WE_PUBLIC WE_MUST_USE int we_exn_arg(
+	const struct we_store *store, uint64_t exn, uint32_t i, struct we_value *ret_value);
+// All of them: room for the slots of the tag's parameters.
 WE_PUBLIC void we_exn_args(const struct we_store *store, uint64_t exn, uint64_t *slots);
 
 // ---- the garbage-collected heap -----------------------------------------------------------------
@@ -380,7 +564,7 @@ struct we_heap_stats {
 
 // All zero while nothing of the store needed a heap.
 WE_PUBLIC void we_store_heap_stats(const struct we_store *store, struct we_heap_stats *ret);
-// Collect now, outside every budget.
+// Collect now, outside every budget. Makes references stale that are not held.
 WE_PUBLIC void we_store_collect(struct we_store *store);
 
 #ifdef __cplusplus
