@@ -15,7 +15,7 @@
 // Modules that use these may make objects.
 #define NEEDS_HEAP (UINT64_C(1) << WE_FEATURE_GC | UINT64_C(1) << WE_FEATURE_EXCEPTIONS)
 
-static const struct we_store *extern_store(const struct we_extern *ext)
+const struct we_store *we_extern_store(const struct we_extern *ext)
 {
 	switch (ext->kind) {
 	case WE_EXTERN_FUNC:
@@ -34,7 +34,7 @@ static const struct we_store *extern_store(const struct we_extern *ext)
 
 void we_extern_type(const struct we_extern *ext, struct we_externtype *ret)
 {
-	*ret = (struct we_externtype){.kind = ext->kind, .engine = extern_store(ext)->engine};
+	*ret = (struct we_externtype){.kind = ext->kind, .engine = we_extern_store(ext)->engine};
 	switch (ext->kind) {
 	case WE_EXTERN_FUNC:
 		ret->func = ext->of.func->type;
@@ -78,7 +78,7 @@ static int check_import(const struct we_store *store, const struct we_module *mo
 		return we_error_set(err, WE_E_UNLINKABLE, at, "unknown import \"%.*s\" \"%.*s\"",
 			(int)want.module.len, (const char *)want.module.data, (int)want.name.len,
 			(const char *)want.name.data);
-	if (extern_store(ext) != store)
+	if (we_extern_store(ext) != store)
 		return we_error_set(err, WE_E_UNLINKABLE, at,
 			"import \"%.*s\" \"%.*s\" lives in another store", (int)want.module.len,
 			(const char *)want.module.data, (int)want.name.len,
@@ -386,6 +386,29 @@ int we_instance_create(struct we_store *store, struct we_module *module,
 	return rc;
 }
 
+void we_instance_extern(
+	const struct we_instance *inst, const struct we_export_def *export, struct we_extern *ret)
+{
+	ret->kind = export->kind;
+	switch (export->kind) {
+	case WE_EXTERN_FUNC:
+		ret->of.func = inst->funcs[export->idx];
+		break;
+	case WE_EXTERN_TABLE:
+		ret->of.table = inst->tables[export->idx];
+		break;
+	case WE_EXTERN_MEMORY:
+		ret->of.memory = inst->mems[export->idx];
+		break;
+	case WE_EXTERN_GLOBAL:
+		ret->of.global = inst->globals[export->idx];
+		break;
+	case WE_EXTERN_TAG:
+		ret->of.tag = inst->tags[export->idx];
+		break;
+	}
+}
+
 int we_instance_export(const struct we_instance *inst, const char *name, size_t name_len,
 	struct we_extern *ret_extern)
 {
@@ -393,23 +416,6 @@ int we_instance_export(const struct we_instance *inst, const char *name, size_t 
 
 	if (export == NULL)
 		return 1;
-	ret_extern->kind = export->kind;
-	switch (export->kind) {
-	case WE_EXTERN_FUNC:
-		ret_extern->of.func = inst->funcs[export->idx];
-		break;
-	case WE_EXTERN_TABLE:
-		ret_extern->of.table = inst->tables[export->idx];
-		break;
-	case WE_EXTERN_MEMORY:
-		ret_extern->of.memory = inst->mems[export->idx];
-		break;
-	case WE_EXTERN_GLOBAL:
-		ret_extern->of.global = inst->globals[export->idx];
-		break;
-	case WE_EXTERN_TAG:
-		ret_extern->of.tag = inst->tags[export->idx];
-		break;
-	}
+	we_instance_extern(inst, export, ret_extern);
 	return 0;
 }

@@ -139,12 +139,24 @@ static struct we_engine *engine;
 static struct we_module *module;
 static struct we_store *store;
 static struct we_extern import;
+static struct we_instance *instance;
+static struct we_func *many; // of 100 parameters and results, by values
 static struct we_error err;
 
 static int host_function(void *env, uint64_t *slots, struct we_error *host_err)
 {
 	(void)env;
 	(void)slots;
+	(void)host_err;
+	return 0;
+}
+
+static int host_values_function(
+	void *env, const struct we_value *args, struct we_value *results, struct we_error *host_err)
+{
+	(void)env;
+	(void)args;
+	(void)results;
 	(void)host_err;
 	return 0;
 }
@@ -225,9 +237,98 @@ static int make_global(void)
 	return we_global_create(store, WE_V128, true, slots, &global, &err);
 }
 
+static int make_host_values_func(void)
+{
+	struct we_func *func;
+
+	return we_func_create_host_values(
+		store, we_func_type(import.of.func), host_values_function, NULL, &func, &err);
+}
+
+static int make_linker(void)
+{
+	struct we_linker *made;
+	const int rc = we_linker_create(store, &made, &err);
+
+	if (rc == 0)
+		we_linker_destroy(made);
+	return rc;
+}
+
+// What is defined stays with the linker, so that each attempt has its own.
+static int define(int (*define_in)(struct we_linker *linker))
+{
+	struct we_linker *made;
+	int rc = we_linker_create(store, &made, &err);
+
+	if (rc < 0)
+		return rc;
+	rc = define_in(made);
+	we_linker_destroy(made);
+	return rc;
+}
+
+static int define_things(struct we_linker *made)
+{
+	char name[8] = "a";
+	int rc = 0;
+
+	for (; rc == 0 && name[0] < 'a' + 20; name[0]++)
+		rc = we_linker_define(made, "env", name, &import, &err);
+	return rc;
+}
+
+static int define_func(struct we_linker *made)
+{
+	return we_linker_define_func(
+		made, "env", "f", we_func_type(import.of.func), host_function, NULL, &err);
+}
+
+static int define_instance(struct we_linker *made)
+{
+	return we_linker_define_instance(made, "rich", instance, &err);
+}
+
+static int link_instance(struct we_linker *made)
+{
+	struct we_instance *inst;
+	const int rc = we_linker_define(made, "env", "f", &import, &err);
+
+	return rc < 0 ? rc : we_linker_instantiate(made, module, &inst, &err);
+}
+
+static int make_things_defined(void)
+{
+	return define(define_things);
+}
+
+static int make_func_defined(void)
+{
+	return define(define_func);
+}
+
+static int make_instance_defined(void)
+{
+	return define(define_instance);
+}
+
+static int make_instance_linked(void)
+{
+	return define(link_instance);
+}
+
+// 100 arguments take more than what a call has at hand.
+static int call_by_many_values(void)
+{
+	static struct we_value values[100];
+
+	return we_func_call_values(many, values, 100, values, 100, &err);
+}
+
 static int set_up(void **state)
 {
 	static const enum we_kind i32[] = {WE_I32};
+	static const enum we_kind kinds[100]; // all i32
 	const struct we_functype *type;
 
 	(void)state;
@@ -238,10 +339,14 @@ static int set_up(void **state)
 	if (we_module_create(engine, (struct we_bytes){rich_module, sizeof(rich_module)}, 0,
 		    &module, &err) < 0)
 		return -1;
-	return we_functype_create(engine, i32, 1, i32, 1, &type, &err) < 0
+	if (we_functype_create(engine, i32, 1, i32, 1, &type, &err) < 0 ||
+		we_func_create_host(store, type, host_function, NULL, &import.of.func, &err) < 0 ||
+		we_instance_create(store, module, &import, 1, &instance, &err) < 0)
+		return -1;
+	return we_functype_create(engine, kinds, 100, kinds, 100, &type, &err) < 0
 		       ? -1
-		       : we_func_create_host(
-				 store, type, host_function, NULL, &import.of.func, &err);
+		       : we_func_create_host_values(
+				 store, type, host_values_function, NULL, &many, &err);
 }
 
 static int tear_down(void **state)
@@ -329,6 +434,48 @@ static void global_without_memory_is_refused_whole(void **state)
 	check(make_global);
 }
 
+static void host_function_by_values_without_memory_is_refused_whole(void **state)
+{
+	(void)state;
+	check(make_host_values_func);
+}
+
+static void linker_without_memory_is_refused_whole(void **state)
+{
+	(void)state;
+	check(make_linker);
+}
+
+static void definitions_without_memory_is_refused_whole(void **state)
+{
+	(void)state;
+	check(make_things_defined);
+}
+
+static void defined_function_without_memory_is_refused_whole(void **state)
+{
+	(void)state;
+	check(make_func_defined);
+}
+
+static void defined_instance_without_memory_is_refused_whole(void **state)
+{
+	(void)state;
+	check(make_instance_defined);
+}
+
+static void linked_instance_without_memory_is_refused_whole(void **state)
+{
+	(void)state;
+	check(make_instance_linked);
+}
+
+static void call_by_values_without_memory_is_refused_whole(void **state)
+{
+	(void)state;
+	check(call_by_many_values);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +488,13 @@ int main(void)
 		cmocka_unit_test(memory_without_memory_is_refused_whole),
 		cmocka_unit_test(table_without_memory_is_refused_whole),
 		cmocka_unit_test(global_without_memory_is_refused_whole),
+		cmocka_unit_test(host_function_by_values_without_memory_is_refused_whole),
+		cmocka_unit_test(linker_without_memory_is_refused_whole),
+		cmocka_unit_test(definitions_without_memory_is_refused_whole),
+		cmocka_unit_test(defined_function_without_memory_is_refused_whole),
+		cmocka_unit_test(defined_instance_without_memory_is_refused_whole),
+		cmocka_unit_test(linked_instance_without_memory_is_refused_whole),
+		cmocka_unit_test(call_by_values_without_memory_is_refused_whole),
 	};
 
 	return cmocka_run_group_tests_name("we_no_memory", tests, set_up, tear_down);

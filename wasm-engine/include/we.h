@@ -9,16 +9,21 @@
 //	we_engine_create(NULL, &engine, &err);
 //	we_module_create(engine, bytes, 0, &module, &err);              // decode, validate, translate
 //	we_store_create(engine, NULL, &store, &err);
-//	we_instance_create(store, module, imports, n, &inst, &err);
+//	we_linker_create(store, &linker, &err);
+//	we_functype_create(engine, (enum we_kind[]){WE_I32}, 1, NULL, 0, &type, &err);
+//	we_linker_define_func(linker, "env", "print", type, print, env, &err);
+//	we_linker_instantiate(linker, module, &inst, &err);
 //	we_instance_export(inst, "add", 3, &ext);
 //	rc = we_func_call_values(ext.of.func, args, 2, &result, 1, &err);
-//	we_store_destroy(store); we_module_unref(module); we_engine_destroy(engine);
+//	we_linker_destroy(linker); we_store_destroy(store); we_module_unref(module); we_engine_destroy(engine);
+//
+// docs/embedding.md goes through a whole program.
 //
 // Lifetimes: an engine outlives its modules and stores. A module is immutable after creation,
 // ref-counted (atomically) and shared by all threads. A store and all that lives in it (instances,
 // functions, memories, tables, globals, tags, held references) dies with the store.
 //
-// Threads: engines and modules any. A store, what lives in it belong to one thread at a
+// Threads: engines and modules any. A store, what lives in it and its linkers belong to one thread at a
 // time; from others, only we_store_entry and we_store_interrupt.
 //
 // Pointers: what a function is given is borrowed for the call, unless it says more. Strings are UTF-8.
@@ -363,6 +368,27 @@ struct we_extern {
 	} of;
 };
 WE_PUBLIC void we_extern_type(const struct we_extern *ext, struct we_externtype *ret_type);
+
+struct we_linker; // what modules of a store may import, by module and name
+
+// Returns owned; it may go before or after the store.
+WE_PUBLIC WE_MUST_USE int we_linker_create(
+	struct we_store *store, struct we_linker **ret_linker, struct we_error *err);
+WE_PUBLIC void we_linker_destroy(struct we_linker *linker); // NULL is fine; what it named stays
+// Offer a thing of the linker's store. module, name: terminated, copied.
+// Fails: INVALID when that name is taken, or the thing is of another store.
+WE_PUBLIC WE_MUST_USE int we_linker_define(struct we_linker *linker, const char *module,
+	const char *name, const struct we_extern *ext, struct we_error *err);
+// Make a host function and offer it. Fails: INVALID when that name is taken; nothing is made then.
+WE_PUBLIC WE_MUST_USE int we_linker_define_func(struct we_linker *linker, const char *module,
+	const char *name, const struct we_functype *type, we_host_fn fn, void *env,
+	struct we_error *err);
+// Offer all exports of an instance, or none. Fails: INVALID when a name is taken.
+WE_PUBLIC WE_MUST_USE int we_linker_define_instance(struct we_linker *linker, const char *module,
+	const struct we_instance *inst, struct we_error *err);
+// Instantiate with what the linker offers; more than the module needs is fine. As we_instance_create.
+WE_PUBLIC WE_MUST_USE int we_linker_instantiate(struct we_linker *linker, struct we_module *module,
+	struct we_instance **ret_instance, struct we_error *err);
 
 // ---- instances ----------------------------------------------------------------------------------
 

@@ -403,30 +403,24 @@ static int clock_ms(void *env, uint64_t *slots, struct we_error *err)
 	return 0;
 }
 
-// Give every import what this program has: env.clock_ms.
-static int link_imports(struct run *run, struct we_extern *imports)
+// Instantiate with what this program has: env.clock_ms.
+static int instantiate(struct run *run, struct we_instance **ret)
 {
 	const enum we_kind result = WE_I32;
-	const uint32_t n = we_module_n_imports(run->module);
 	const struct we_functype *type;
+	struct we_linker *linker;
 	int rc;
 
+	rc = we_linker_create(run->store, &linker, &run->err);
+	if (rc != 0)
+		return rc;
 	rc = we_functype_create(run->engine, NULL, 0, &result, 1, &type, &run->err);
-	for (uint32_t i = 0; i < n && rc == 0; i++) {
-		struct we_import import;
-
-		we_module_import(run->module, i, &import);
-		if (import.type.kind != WE_EXTERN_FUNC || import.type.func != type ||
-			import.module.len != 3 || memcmp(import.module.data, "env", 3) != 0 ||
-			import.name.len != 8 || memcmp(import.name.data, "clock_ms", 8) != 0)
-			return we_error_set(&run->err, WE_E_UNLINKABLE, 0,
-				"unknown import \"%.*s\" \"%.*s\"", (int)import.module.len,
-				(const char *)import.module.data, (int)import.name.len,
-				(const char *)import.name.data);
-		imports[i].kind = WE_EXTERN_FUNC;
-		rc = we_func_create_host(
-			run->store, type, clock_ms, run, &imports[i].of.func, &run->err);
-	}
+	if (rc == 0)
+		rc = we_linker_define_func(
+			linker, "env", "clock_ms", type, clock_ms, run, &run->err);
+	if (rc == 0)
+		rc = we_linker_instantiate(linker, run->module, ret, &run->err);
+	we_linker_destroy(linker);
 	return rc;
 }
 
@@ -499,29 +493,19 @@ static int invoke(struct run *run, const char *name, struct we_func *func)
 
 static int run_instance(struct run *run)
 {
-	const uint32_t n = we_module_n_imports(run->module);
-	struct we_extern *imports = calloc(n + 1, sizeof(*imports));
 	const char *name = run->options.invoke != NULL ? run->options.invoke : "_start";
 	struct we_instance *inst;
 	struct we_extern ext;
-	int code = EXIT_DONE;
 
-	if (imports == NULL)
-		return report_nomem(run);
 	run->start_ns = now_ns();
-	if (link_imports(run, imports) != 0 ||
-		we_instance_create(run->store, run->module, imports, n, &inst, &run->err) != 0) {
-		code = report(run);
-	} else if (we_instance_export(inst, name, strlen(name), &ext) == 0 &&
-		   ext.kind == WE_EXTERN_FUNC) {
-		code = invoke(run, name, ext.of.func);
-	} else if (run->options.invoke != NULL) {
-		fprintf(stderr, "we-run: %s: no function is exported as \"%s\"\n",
-			run->options.file, name);
-		code = EXIT_GUEST;
-	}
-	free(imports);
-	return code;
+	if (instantiate(run, &inst) != 0)
+		return report(run);
+	if (we_instance_export(inst, name, strlen(name), &ext) == 0 && ext.kind == WE_EXTERN_FUNC)
+		return invoke(run, name, ext.of.func);
+	if (run->options.invoke == NULL)
+		return EXIT_DONE;
+	fprintf(stderr, "we-run: %s: no function is exported as \"%s\"\n", run->options.file, name);
+	return EXIT_GUEST;
 }
 
 static int run_watched(struct run *run)

@@ -2,8 +2,6 @@
 // spec_host: see host.h.
 #include "host.h"
 
-#include <string.h>
-
 // The print functions say nothing: a test run is read by programs.
 static int print_nothing(void *env, uint64_t *slots, struct we_error *err)
 {
@@ -13,15 +11,7 @@ static int print_nothing(void *env, uint64_t *slots, struct we_error *err)
 	return 0;
 }
 
-static void add(struct spec_host *host, const char *name, struct we_extern thing)
-{
-	host->names[host->n] = name;
-	host->things[host->n] = thing;
-	host->n++;
-}
-
-static int add_funcs(struct spec_host *host, struct we_engine *engine, struct we_store *store,
-	struct we_error *err)
+static int define_funcs(struct we_linker *linker, struct we_engine *engine, struct we_error *err)
 {
 	static const struct {
 		const char *name;
@@ -36,24 +26,21 @@ static int add_funcs(struct spec_host *host, struct we_engine *engine, struct we
 		{"print_i32_f32", 2, {WE_I32, WE_F32}},
 		{"print_f64_f64", 2, {WE_F64, WE_F64}},
 	};
+	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct we_functype *type;
-		struct we_extern thing = {.kind = WE_EXTERN_FUNC};
-		int rc = we_functype_create(
-			engine, rows[i].params, rows[i].n_params, NULL, 0, &type, err);
 
+		rc = we_functype_create(
+			engine, rows[i].params, rows[i].n_params, NULL, 0, &type, err);
 		if (rc == 0)
-			rc = we_func_create_host(
-				store, type, print_nothing, NULL, &thing.of.func, err);
-		if (rc < 0)
-			return rc;
-		add(host, rows[i].name, thing);
+			rc = we_linker_define_func(
+				linker, "spectest", rows[i].name, type, print_nothing, NULL, err);
 	}
-	return 0;
+	return rc;
 }
 
-static int add_globals(struct spec_host *host, struct we_store *store, struct we_error *err)
+static int define_globals(struct we_linker *linker, struct we_store *store, struct we_error *err)
 {
 	static const struct {
 		const char *name;
@@ -65,51 +52,40 @@ static int add_globals(struct spec_host *host, struct we_store *store, struct we
 		{"global_f32", WE_F32, 0x4426a666},         // 666.6
 		{"global_f64", WE_F64, 0x4084d4cccccccccd}, // 666.6
 	};
+	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct we_extern thing = {.kind = WE_EXTERN_GLOBAL};
-		const int rc = we_global_create(
-			store, rows[i].kind, false, &rows[i].bits, &thing.of.global, err);
+	for (size_t i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct we_extern global = {.kind = WE_EXTERN_GLOBAL};
 
-		if (rc < 0)
-			return rc;
-		add(host, rows[i].name, thing);
+		rc = we_global_create(
+			store, rows[i].kind, false, &rows[i].bits, &global.of.global, err);
+		if (rc == 0)
+			rc = we_linker_define(linker, "spectest", rows[i].name, &global, err);
 	}
-	return 0;
+	return rc;
 }
 
-int spec_host_init(struct spec_host *host, struct we_engine *engine, struct we_store *store,
-	struct we_error *err)
+static int define_table(struct we_linker *linker, struct we_store *store, const char *name,
+	enum we_kind address, struct we_error *err)
 {
 	struct we_extern table = {.kind = WE_EXTERN_TABLE};
-	struct we_extern table64 = {.kind = WE_EXTERN_TABLE};
-	struct we_extern memory = {.kind = WE_EXTERN_MEMORY};
-	int rc;
+	const int rc = we_table_create(store, WE_FUNCREF, address, 10, 20, &table.of.table, err);
 
-	host->n = 0;
-	rc = add_funcs(host, engine, store, err);
-	if (rc == 0)
-		rc = add_globals(host, store, err);
-	if (rc == 0)
-		rc = we_table_create(store, WE_FUNCREF, WE_I32, 10, 20, &table.of.table, err);
-	if (rc == 0)
-		rc = we_table_create(store, WE_FUNCREF, WE_I64, 10, 20, &table64.of.table, err);
-	if (rc == 0)
-		rc = we_memory_create(store, WE_I32, 1, 2, &memory.of.memory, err);
-	if (rc < 0)
-		return rc;
-	add(host, "table", table);
-	add(host, "table64", table64);
-	add(host, "memory", memory);
-	return 0;
+	return rc < 0 ? rc : we_linker_define(linker, "spectest", name, &table, err);
 }
 
-const struct we_extern *spec_host_find(const struct spec_host *host, struct we_bytes name)
+int spec_host_define(struct we_linker *linker, struct we_store *store, struct we_error *err)
 {
-	for (uint32_t i = 0; i < host->n; i++) {
-		if (strlen(host->names[i]) == name.len &&
-			memcmp(host->names[i], name.data, name.len) == 0)
-			return &host->things[i];
-	}
-	return NULL;
+	struct we_extern memory = {.kind = WE_EXTERN_MEMORY};
+	int rc = define_funcs(linker, we_store_engine(store), err);
+
+	if (rc == 0)
+		rc = define_globals(linker, store, err);
+	if (rc == 0)
+		rc = define_table(linker, store, "table", WE_I32, err);
+	if (rc == 0)
+		rc = define_table(linker, store, "table64", WE_I64, err);
+	if (rc == 0)
+		rc = we_memory_create(store, WE_I32, 1, 2, &memory.of.memory, err);
+	return rc < 0 ? rc : we_linker_define(linker, "spectest", "memory", &memory, err);
 }

@@ -25,20 +25,18 @@ enum verdict {
 	NOT_RUN
 };
 
-// A module definition or an instance under a name of the script ("$M"), or registered under a
-// string.
+// A module definition or an instance under a name of the script ("$M").
 struct named {
 	char *name;
 	struct we_module *module; // definition
 	struct we_instance *inst; // instance
-	bool is_registered;
 };
 
 struct script {
 	struct we_engine *engine;
 	struct we_store *store;
-	struct spec_host host;
-	const char *dir; // of the JSON file, with the slash
+	struct we_linker *linker; // "spectest" and what is registered
+	const char *dir;          // of the JSON file, with the slash
 	size_t dir_len;
 	const char *name; // below core/, without ending
 	struct named named[MAX_NAMED];
@@ -57,20 +55,19 @@ static const char *string_of(const json_t *object, const char *key)
 
 // ---- names --------------------------------------------------------------------------------------
 
-static struct named *find_named(struct script *s, const char *name, bool is_registered)
+static struct named *find_named(struct script *s, const char *name)
 {
 	for (uint32_t i = s->n_named; i-- > 0;) { // the newest one counts
-		if (s->named[i].is_registered == is_registered &&
-			strcmp(s->named[i].name, name) == 0)
+		if (strcmp(s->named[i].name, name) == 0)
 			return &s->named[i];
 	}
 	return NULL;
 }
 
-static void add_named(struct script *s, const char *name, struct we_module *module,
-	struct we_instance *inst, bool is_registered)
+static void add_named(
+	struct script *s, const char *name, struct we_module *module, struct we_instance *inst)
 {
-	struct named *named = find_named(s, name, is_registered);
+	struct named *named = find_named(s, name);
 
 	if (named == NULL || (module != NULL) != (named->module != NULL)) {
 		if (s->n_named == MAX_NAMED)
@@ -78,7 +75,6 @@ static void add_named(struct script *s, const char *name, struct we_module *modu
 		named = &s->named[s->n_named++];
 		named->name = strdup(name);
 		named->module = NULL;
-		named->is_registered = is_registered;
 	}
 	we_module_unref(named->module);
 	named->module = module != NULL ? we_module_ref(module) : NULL;
@@ -87,7 +83,7 @@ static void add_named(struct script *s, const char *name, struct we_module *modu
 
 static struct we_instance *find_instance(struct script *s, const char *name)
 {
-	const struct named *named = name == NULL ? NULL : find_named(s, name, false);
+	const struct named *named = name == NULL ? NULL : find_named(s, name);
 
 	if (name == NULL)
 		return s->inst;
@@ -135,46 +131,6 @@ static int load_module(
 	return rc;
 }
 
-static bool find_import(struct script *s, const struct we_import *import, struct we_extern *ret)
-{
-	char module[256];
-	const struct named *named;
-	const struct we_extern *host;
-
-	if (import->module.len == 8 && memcmp(import->module.data, "spectest", 8) == 0) {
-		host = spec_host_find(&s->host, import->name);
-		if (host != NULL)
-			*ret = *host;
-		return host != NULL;
-	}
-	snprintf(module, sizeof(module), "%.*s", (int)import->module.len,
-		(const char *)import->module.data);
-	named = find_named(s, module, true);
-	return named != NULL && named->inst != NULL &&
-	       we_instance_export(
-		       named->inst, (const char *)import->name.data, import->name.len, ret) == 0;
-}
-
-static int instantiate(
-	struct script *s, struct we_module *module, struct we_instance **ret, struct we_error *err)
-{
-	const uint32_t n = we_module_n_imports(module);
-	struct we_extern *imports = calloc(n > 0 ? n : 1, sizeof(*imports));
-	int rc;
-
-	if (imports == NULL)
-		return we_error_set(err, WE_E_NOMEM, 0, "no memory for imports");
-	for (uint32_t i = 0; i < n; i++) {
-		struct we_import import;
-
-		we_module_import(module, i, &import);
-		(void)find_import(s, &import, &imports[i]); // missing: the engine says so
-	}
-	rc = we_instance_create(s->store, module, imports, n, ret, err);
-	free(imports);
-	return rc;
-}
-
 static enum verdict fail_with(struct script *s, const char *wanted, const struct we_error *err)
 {
 	snprintf(s->wanted, sizeof(s->wanted), "%s", wanted);
@@ -205,19 +161,19 @@ static enum verdict run_module(struct script *s, const json_t *command)
 
 	s->inst = NULL; // commands that follow a module that failed must fail, too
 	if (name != NULL)
-		add_named(s, name, NULL, NULL, false);
+		add_named(s, name, NULL, NULL);
 	if (is_text_rejected(command))
 		return NOT_RUN;
 	if (load_module(s, command, &module, &err) < 0)
 		return fail_with(s, "a module", &err);
-	if (instantiate(s, module, &s->inst, &err) < 0) {
+	if (we_linker_instantiate(s->linker, module, &s->inst, &err) < 0) {
 		s->inst = NULL;
 		we_module_unref(module);
 		return fail_with(s, "an instance", &err);
 	}
 	we_module_unref(module);
 	if (name != NULL)
-		add_named(s, name, NULL, s->inst, false);
+		add_named(s, name, NULL, s->inst);
 	return PASSED;
 }
 
@@ -233,7 +189,7 @@ static enum verdict run_definition(struct script *s, const json_t *command)
 		return fail_with(s, "a module", &err);
 	s->definition = module;
 	if (name != NULL)
-		add_named(s, name, module, NULL, false);
+		add_named(s, name, module, NULL);
 	return PASSED;
 }
 
@@ -241,7 +197,7 @@ static enum verdict run_instance(struct script *s, const json_t *command)
 {
 	const char *name = string_of(command, "name");
 	const char *of = string_of(command, "of");
-	const struct named *named = of == NULL ? NULL : find_named(s, of, false);
+	const struct named *named = of == NULL ? NULL : find_named(s, of);
 	struct we_module *module = of == NULL      ? s->definition
 				   : named == NULL ? NULL
 						   : named->module;
@@ -250,12 +206,12 @@ static enum verdict run_instance(struct script *s, const json_t *command)
 	s->inst = NULL;
 	if (module == NULL)
 		return fail_text(s, "a module definition", "none of that name");
-	if (instantiate(s, module, &s->inst, &err) < 0) {
+	if (we_linker_instantiate(s->linker, module, &s->inst, &err) < 0) {
 		s->inst = NULL;
 		return fail_with(s, "an instance", &err);
 	}
 	if (name != NULL)
-		add_named(s, name, NULL, s->inst, false);
+		add_named(s, name, NULL, s->inst);
 	return PASSED;
 }
 
@@ -264,10 +220,15 @@ static enum verdict run_register(struct script *s, const json_t *command)
 	struct we_instance *inst = find_instance(s, string_of(command, "name"));
 	const char *as = string_of(command, "as");
 
+	struct we_error err;
+
 	if (as == NULL)
 		return fail_text(s, "a name", "none");
-	add_named(s, as, NULL, inst, true);
-	return inst != NULL ? PASSED : fail_text(s, "an instance", "none");
+	if (inst == NULL)
+		return fail_text(s, "an instance", "none");
+	if (we_linker_define_instance(s->linker, as, inst, &err) < 0)
+		return fail_with(s, "a name that is free", &err);
+	return PASSED;
 }
 
 // ---- actions ------------------------------------------------------------------------------------
@@ -483,7 +444,7 @@ static enum verdict run_failing_instance(struct script *s, const json_t *command
 	rc = load_module(s, module, &loaded, &err);
 	if (rc < 0)
 		return fail_with(s, "a module", &err);
-	rc = instantiate(s, loaded, &inst, &err);
+	rc = we_linker_instantiate(s->linker, loaded, &inst, &err);
 	we_module_unref(loaded);
 	return check_failure(s, wanted, rc, &err);
 }
@@ -588,6 +549,7 @@ static void fini_script(struct script *s)
 		we_module_unref(s->named[i].module);
 	}
 	we_module_unref(s->definition);
+	we_linker_destroy(s->linker);
 	we_store_destroy(s->store);
 }
 
@@ -613,9 +575,10 @@ int spec_run(struct we_engine *engine, const struct spec_skip *skip, const char 
 	s.dir = json_path;
 	s.dir_len = slash == NULL ? 0 : (size_t)(slash - json_path) + 1;
 	if (we_store_create(engine, &limits, &s.store, &err) < 0 ||
-		spec_host_init(&s.host, engine, s.store, &err) < 0) {
+		we_linker_create(s.store, &s.linker, &err) < 0 ||
+		spec_host_define(s.linker, s.store, &err) < 0) {
 		fprintf(stderr, "we-spec: %s: %s\n", we_failure_word(err.rc), err.msg);
-		we_store_destroy(s.store);
+		fini_script(&s);
 		json_decref(root);
 		return -1;
 	}
