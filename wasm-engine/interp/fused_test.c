@@ -368,33 +368,49 @@ static void load_in_a_branch_decides_as_apart(void **state)
 	} rows[] = {
 	// clang-format off
 #define I_NAME(NAME, FORM)
-#define I_LOAD_CMP(LOAD, CMP, M, T, load, expr) {#LOAD, "I32_" #CMP, WE_I_BR_##LOAD##_##CMP},
+#define I_LOAD_CMP(LOAD, CMP, R, M, T, load, expr) {#LOAD, #CMP, WE_I_BR_##LOAD##__##CMP},
 #include "icode.def"
 #undef I_NAME
 		// clang-format on
 	};
+	// `=` stands for the type, `<` for its value as an address, `%` for load and comparison.
 	static const char *const codes[] = {
-		"block void local.get 1 %s 2 ^ local.get 0 %s ~ br_if 0 i32.const 1 local.set 4 "
-		"end" LOCALS_32,
-		LOOP_BEGIN "local.get 1 local.get 4 i32.add ^ local.set 5 local.get 5 %s 0 ^ "
-			   "local.get 0 %s ~" LOOP_END LOCALS_32,
-		"block void local.get 1 %s 65530 local.tee 3 ^ i32.const 0x78 %s ~ br_if 0 "
-		"i32.const "
-		"1 local.set 4 end" LOCALS_32,
-		LOOP_BEGIN "local.get 4 %s 1 local.tee 3 ^ i32.const 0xf6 %s ~" LOOP_END LOCALS_32,
+		"block void local.get 1 < % 2 ^ local.get 0 % ~ br_if 0 i32.const 1 local.set 4 "
+		"end",
+		LOOP_BEGIN "local.get 1 < local.get 4 i32.add ~ local.set 5 local.get 5 % 0 ^ "
+			   "local.get 0 % ~" LOOP_END,
+		"block void local.get 1 < % 65530 local.tee 3 ^ =.const 0x78 % ~ br_if 0 "
+		"i32.const 1 local.set 4 end",
+		LOOP_BEGIN "local.get 4 % 1 local.tee 3 ^ =.const 0xf6 % ~" LOOP_END,
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N(rows); i++) {
-		for (size_t k = 0; k < N(codes); k++) {
-			char load[32];
-			char compare_name[32];
-			char code[640];
+		const bool is_32 = rows[i].load[1] == '3';
 
-			mnemonic(load, rows[i].load, false);
-			mnemonic(compare_name, rows[i].compare, false);
-			snprintf(code, sizeof(code), codes[k], load, compare_name);
-			check('i', (enum we_icode)((int)rows[i].icode + (int)k), code);
+		for (size_t k = 0; k < N(codes); k++) {
+			char names[2][32];
+			char code[640];
+			size_t len = 0;
+			uint32_t n = 0;
+
+			mnemonic(names[0], rows[i].load, false);
+			mnemonic(names[1], rows[i].compare, false);
+			for (const char *at = codes[k]; *at != '\0'; at++) {
+				const char *const by = *at == '='   ? (is_32 ? "i32" : "i64")
+						       : *at == '<' ? (is_32 ? "" : "i32.wrap_i64")
+						       : *at == '%' ? names[n++ % 2]
+								    : NULL;
+
+				if (by == NULL)
+					code[len++] = *at;
+				else
+					len += (size_t)sprintf(code + len, "%s", by);
+			}
+			snprintf(code + len, sizeof(code) - len, "%s",
+				is_32 ? LOCALS_32 : LOCALS_64);
+			check(is_32 ? 'i' : 'l', (enum we_icode)((int)rows[i].icode + (int)k),
+				code);
 		}
 	}
 }
@@ -469,6 +485,17 @@ static void operation_answers_what_its_instructions_do(void **state)
 		{'i', WE_I_N,
 			"global.get 0 ^ i32.const 0x12345 i32.add ^ global.set 0 global.get "
 			"0" RESULT_32},
+		{'i', WE_I_COPY_8,
+			"local.get 0 local.get 1 i32.load8_u 3 ~ i32.store8 1 i64.const 1"},
+		{'i', WE_I_COPY_16,
+			"local.get 0 local.get 1 i32.load16_u 3 ~ i32.store16 1 i64.const 1"},
+		{'i', WE_I_COPY_32, "local.get 0 local.get 1 i32.load 0 ~ i32.store 7 i64.const 1"},
+		{'i', WE_I_COPY_64,
+			"local.get 0 local.get 1 i64.load 0 i64.store 65528 i64.const 1"},
+		{'i', WE_I_COPY_128,
+			"local.get 0 local.get 1 v128.load 0 v128.store 16 i64.const 1"},
+		{'i', WE_I_N, "local.get 0 local.get 1 i32.load8_s 3 ~ i32.store8 1 i64.const 1"},
+		{'i', WE_I_N, "local.get 0 local.get 1 i32.load8_u 3 ~ i32.store16 1 i64.const 1"},
 		{'f', WE_I_F32_MUL_ADD,
 			"local.get 0 local.get 1 f32.mul ^ local.get 2 f32.add "
 			"i32.reinterpret_f32" RESULT_32},
@@ -643,6 +670,7 @@ static void trap_names_the_access_that_failed(void **state)
 	struct we_instance *inst;
 	uint64_t first;
 	uint64_t second;
+	uint64_t slots[2];
 
 	(void)state;
 	guest_open(&g, NULL, NULL);
@@ -660,6 +688,21 @@ static void trap_names_the_access_that_failed(void **state)
 	assert_int_equal(guest_trap(&g, inst, "run", 0), WE_TRAP_MEMORY_OUT_OF_BOUNDS);
 	second = g.err.offset;
 	assert_int_equal(second, first + 3);
+	draft_begin(&d);
+	(void)draft_func(&d, draft_type(&d, "func i32 i32 -> i32"), "",
+		"local.get 0 local.get 1 i64.load 0 i64.store 0 i32.const 1", "run");
+	(void)draft_memory(&d, 1);
+	draft_end(&d, &b);
+	inst = guest_instance(&g, &b);
+	assert_true(has_operation(inst, WE_I_COPY_64));
+	memset(slots, 0, sizeof(slots));
+	slots[1] = 65536;
+	assert_int_equal(guest_call(&g, inst, "run", slots), WE_E_TRAP);
+	first = g.err.offset;
+	slots[0] = 65529;
+	slots[1] = 0;
+	assert_int_equal(guest_call(&g, inst, "run", slots), WE_E_TRAP);
+	assert_int_equal(g.err.offset, first + 3);
 	guest_close(&g);
 }
 

@@ -455,14 +455,14 @@ OP(SELECT_##NAME##_I) { \
 	PUT(u32, ip->a, (expr) ? GET(u32, ip->b) : GET(u32, ip->c)); NEXT(3); \
 }
 // The rest of a load and branch: the next word holds the offset and what is compared.
-#define LOAD_CMP(M, T, load, expr, other, offset) \
+#define LOAD_CMP(R, M, T, load, expr, other, offset) \
 	const u64 ea = (u64)GET(u32, ip->b) + (offset); \
 	M m; \
 	BOUNDS(ea, sizeof(M), mem_size); \
 	memcpy(&m, mem + ea, sizeof(M)); \
-	const u32 loaded = load; \
+	const R loaded = load; \
 	const T x = (T)loaded; const T y = (other); \
-	PUT(u32, ip->a, loaded); BRANCH_3(expr)
+	PUT(R, ip->a, loaded); BRANCH_3(expr)
 #define I_LOAD_ALU(LOAD, ALU, R, M, load, expr) \
 OP(LOAD##__##ALU) { \
 	const u64 ea = (u64)GET(u32, ip->b) + ip->x[0]; \
@@ -472,18 +472,29 @@ OP(LOAD##__##ALU) { \
 	const R x = GET(R, ip->c); const R y = load; \
 	PUT(R, ip->a, expr); NEXT(3); \
 }
-#define I_LOAD_CMP(LOAD, CMP, M, T, load, expr) \
-OP(BR_##LOAD##_##CMP) { LOAD_CMP(M, T, load, expr, GET(T, (u16)ip->x[0]), ip->x[0] >> 32); } \
-OP(LOOP_##LOAD##_##CMP) { \
+#define I_LOAD_CMP(LOAD, CMP, R, M, T, load, expr) \
+OP(BR_##LOAD##__##CMP) { LOAD_CMP(R, M, T, load, expr, GET(T, (u16)ip->x[0]), ip->x[0] >> 32); } \
+OP(LOOP_##LOAD##__##CMP) { \
 	if (IS_DUE()) SLOW(slow_due); \
-	LOAD_CMP(M, T, load, expr, GET(T, (u16)ip->x[0]), ip->x[0] >> 32); \
+	LOAD_CMP(R, M, T, load, expr, GET(T, (u16)ip->x[0]), ip->x[0] >> 32); \
 } \
-OP(BR_##LOAD##_##CMP##_I) { LOAD_CMP(M, T, load, expr, (T)HIGH(), (u32)ip->x[0]); } \
-OP(LOOP_##LOAD##_##CMP##_I) { \
+OP(BR_##LOAD##__##CMP##_I) { LOAD_CMP(R, M, T, load, expr, (T)HIGH(), (u32)ip->x[0]); } \
+OP(LOOP_##LOAD##__##CMP##_I) { \
 	if (IS_DUE()) SLOW(slow_due); \
-	LOAD_CMP(M, T, load, expr, (T)HIGH(), (u32)ip->x[0]); \
+	LOAD_CMP(R, M, T, load, expr, (T)HIGH(), (u32)ip->x[0]); \
 }
 // The operands of a pair: slots, or the constants in the word after them.
+#define I_COPY(NAME, LOAD, STORE, M) \
+OP(NAME) { \
+	const u64 from = (u64)GET(u32, ip->b) + (u32)ip->x[0]; \
+	const u64 to = (u64)GET(u32, ip->a) + (ip->x[0] >> 32); \
+	M m; \
+	BOUNDS(from, sizeof(M), mem_size); \
+	memcpy(&m, mem + from, sizeof(M)); \
+	BOUNDS_2(to, sizeof(M), mem_size); \
+	memcpy(mem + to, &m, sizeof(M)); \
+	NEXT(3); \
+}
 #define PAIR_Y_S(T) GET(T, ip->c)
 #define PAIR_Y_I(T) ((T)LOW())
 #define PAIR_Z_S(T) GET(T, ip->d)

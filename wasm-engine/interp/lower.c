@@ -804,6 +804,38 @@ static bool fuse_update(struct we_xlate *t, const struct we_x_operand *address,
 	return true;
 }
 
+static const struct copy {
+	enum we_icode load;
+	enum we_icode store;
+	enum we_icode both;
+} copies[] = {
+#define I_NAME(NAME, FORM)
+#define I_COPY(NAME, LOAD, STORE, M) {WE_I_##LOAD, WE_I_##STORE, WE_I_##NAME},
+#include "icode.def"
+#undef I_NAME
+};
+
+// Is what is stored at a local's address what was loaded just before, as wide?
+static bool fuse_copy(struct we_xlate *t, enum we_icode store, const struct we_x_operand *address,
+	const struct we_x_operand *value, const struct we_memarg *arg)
+{
+	struct we_iop op;
+
+	if (t->rc != 0 || !is_memory_0(t, arg) || address->where != IN_LOCAL ||
+		address->addend != 0 || !we_x_is_last_result(t, value))
+		return false;
+	for (uint32_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
+		if (copies[i].store != store || copies[i].load != icode_at(t, t->last))
+			continue;
+		op = *op_at(t, t->last);
+		we_x_emit_at(t, copies[i].both, we_x_base_of(t, address), op.b, 0,
+			pair((uint32_t)arg->offset, op.imm), we_x_take_back(t));
+		we_x_mark_two(t);
+		return true;
+	}
+	return false;
+}
+
 // arg: there is a form for a constant value.
 static void lower_store(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -818,6 +850,8 @@ static void lower_store(
 	uint32_t word;
 
 	if (how->icode == WE_I_I32_STORE && fuse_update(t, &address, &value, arg))
+		return;
+	if (fuse_copy(t, how->icode, &address, &value, arg))
 		return;
 	at = take_address(t, &address, arg, is_local ? FORM_INDEXED : FORM_SUM);
 	word = here(t);

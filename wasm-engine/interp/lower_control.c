@@ -192,14 +192,14 @@ static const struct load_branch {
 	enum we_icode br;
 } load_branches[] = {
 #define I_NAME(NAME, FORM)
-#define I_LOAD_CMP(LOAD, CMP, M, T, load, expr) {WE_I_##LOAD, WE_I_I32_##CMP, WE_I_BR_##LOAD##_##CMP},
+#define I_LOAD_CMP(LOAD, CMP, R, M, T, load, expr) {WE_I_##LOAD, WE_I_##CMP, WE_I_BR_##LOAD##__##CMP},
 #include "icode.def"
 #undef I_NAME
 };
 // clang-format on
-static_assert(WE_I_LOOP_I32_LOAD_EQ == WE_I_BR_I32_LOAD_EQ + 1 &&
-		      WE_I_BR_I32_LOAD_EQ_I == WE_I_BR_I32_LOAD_EQ + 2 &&
-		      WE_I_LOOP_I32_LOAD_EQ_I == WE_I_BR_I32_LOAD_EQ + 3,
+static_assert(WE_I_LOOP_I32_LOAD__I32_EQ == WE_I_BR_I32_LOAD__I32_EQ + 1 &&
+		      WE_I_BR_I32_LOAD__I32_EQ_I == WE_I_BR_I32_LOAD__I32_EQ + 2 &&
+		      WE_I_LOOP_I32_LOAD__I32_EQ_I == WE_I_BR_I32_LOAD__I32_EQ + 3,
 	"load branches");
 
 static enum we_icode load_branch(enum we_icode load, enum we_icode compare)
@@ -338,6 +338,7 @@ static bool fuse_branch(struct we_xlate *t, struct condition *c, bool negate, bo
 	case WE_I_I32_LOAD8_U:
 	case WE_I_I32_LOAD8_S:
 	case WE_I_I32_LOAD16_U:
+	case WE_I_I64_LOAD:
 		return load_into_branch(t, &compared, is_back);
 	default: // another one: the branch follows it
 		return false;

@@ -114,20 +114,26 @@ void we_x_emit_at(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t 
 	t->at = now;
 }
 
+void we_x_mark_two(struct we_xlate *t)
+{
+	struct we_code_offset *offset =
+		t->rc == 0 ? we_vec_add(&t->offsets, sizeof(*offset)) : NULL;
+
+	if (offset == NULL)
+		we_x_fail(t, WE_E_NOMEM);
+	else
+		*offset = (struct we_code_offset){.word = t->newest + 1, .at = t->at};
+}
+
 void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c,
 	uint32_t d, uint32_t first)
 {
 	const uint32_t second = t->at;
-	struct we_code_offset *offset;
 
 	t->at = first;
 	we_x_emit(t, icode, a, b, c, d);
 	t->at = second;
-	offset = t->rc == 0 ? we_vec_add(&t->offsets, sizeof(*offset)) : NULL;
-	if (offset == NULL)
-		we_x_fail(t, WE_E_NOMEM);
-	else
-		*offset = (struct we_code_offset){.word = here(t) - 1, .at = second};
+	we_x_mark_two(t);
 }
 
 uint32_t we_x_take_back(struct we_xlate *t)

@@ -198,6 +198,9 @@ void we_x_emit_move(struct we_xlate *t, we_valtype type, uint32_t to, uint32_t f
 // Append an operation that belongs to the instruction at `at` in the module.
 void we_x_emit_at(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm,
 	uint64_t x, uint32_t at);
+// The operation just emitted does what stands at `first` in the module, too, and before: `first` is where it was
+// emitted for. What its second half does belongs to its second word.
+void we_x_mark_two(struct we_xlate *t);
 // Append an operation of two words that does what stands at `first` in the module, too, and before.
 void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c,
 	uint32_t d, uint32_t first);
