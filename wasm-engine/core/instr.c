@@ -138,8 +138,8 @@ static int read_memarg(struct we_reader *r, struct we_memarg *ret)
 	return rc;
 }
 
-// A list whose items have at least one byte each.
-static int read_count(struct we_reader *r, uint32_t limit, uint32_t *ret)
+// The length of a list whose items have at least one byte each.
+static int read_count(struct we_reader *r, const char *what, uint32_t limit, uint32_t *ret)
 {
 	const uint8_t *start = r->at;
 	uint32_t n;
@@ -147,8 +147,12 @@ static int read_count(struct we_reader *r, uint32_t limit, uint32_t *ret)
 
 	if (rc < 0)
 		return rc;
-	if (n > we_reader_left(r) || n > limit)
+	if (n > we_reader_left(r))
 		return we_reader_fail_at(r, start, "length out of bounds: list of %u", n);
+	if (n > limit)
+		return we_error_set(r->err, WE_E_INVALID,
+			r->file_offset + (uint64_t)(start - r->base),
+			"more than the implementation limit of %u %s", limit, what);
 	*ret = n;
 	return 0;
 }
@@ -156,7 +160,7 @@ static int read_count(struct we_reader *r, uint32_t limit, uint32_t *ret)
 static int read_labels(struct we_reader *r, struct we_instr *ret)
 {
 	uint32_t label;
-	int rc = read_count(r, WE_LIMIT_BR_TABLE, &ret->of.labels.n);
+	int rc = read_count(r, "labels", WE_LIMIT_BR_TABLE, &ret->of.labels.n);
 
 	if (rc < 0)
 		return rc;
@@ -170,7 +174,7 @@ static int read_labels(struct we_reader *r, struct we_instr *ret)
 static int read_select(struct we_reader *r, we_valtype *ret)
 {
 	uint32_t n;
-	int rc = read_count(r, UINT32_MAX, &n);
+	int rc = read_count(r, "types", UINT32_MAX, &n);
 
 	*ret = WE_T_BOT;
 	for (uint32_t i = 0; rc == 0 && i < n; i++)
@@ -205,7 +209,7 @@ static int read_try_table(struct we_reader *r, struct we_instr *ret)
 	int rc = read_blocktype(r, &ret->of.try_table.block);
 
 	if (rc == 0)
-		rc = read_count(r, WE_LIMIT_CATCHES, &ret->of.try_table.n);
+		rc = read_count(r, "catch clauses", WE_LIMIT_CATCHES, &ret->of.try_table.n);
 	if (rc < 0)
 		return rc;
 	ret->of.try_table.catches = *r;

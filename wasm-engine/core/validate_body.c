@@ -213,7 +213,7 @@ static int push_ctrl(struct we_checker *c, enum we_op op, const struct we_blockt
 
 	if (frame == NULL)
 		return no_memory(c);
-	if (c->ctrls->len > WE_LIMIT_CONTROL_DEPTH)
+	if (c->ctrls->len > WE_LIMIT_CONTROL_DEPTH + 1) // the body itself is one
 		return we_checker_invalid(c,
 			"more than the implementation limit of %u nested blocks",
 			WE_LIMIT_CONTROL_DEPTH);
