@@ -796,7 +796,7 @@ static void a_full_heap_traps_and_goes_on_when_there_is_room(void **state)
 	for (uint32_t round = 0; round < 3; round++) {
 		assert_int_equal(guest_trap(&g, inst, "grow", 1000000), WE_TRAP_HEAP_EXHAUSTED);
 		assert_int_equal(g.err.rc, WE_E_EXHAUSTED);
-		assert_string_equal(g.err.msg, "heap exhausted");
+		assert_string_equal(g.err.msg, "heap exhausted, in function 0");
 		assert_int_equal(guest_trap(&g, inst, "waste", 1000000), WE_TRAP_HEAP_EXHAUSTED);
 		(void)guest_ask(&g, inst, "clear", 0);
 		(void)guest_ask(&g, inst, "waste", 100000);
