@@ -6,7 +6,6 @@
 #include "suggest.h"
 #include "utf8.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,8 +67,10 @@ enum cli_exit cli_usage(const struct cli_args *args, const char *fmt, ...)
 
 enum cli_exit cli_fail_file(const char *path, const struct we_error *err)
 {
-	return cli_fail(cli_exit_of(err->rc), "%s:0x%" PRIx64 ": %s: %s", path, err->offset,
-		we_failure_word(err->rc), err->msg);
+	char text[WE_ERROR_TEXT];
+
+	we_error_print(err, text, sizeof(text));
+	return cli_fail(cli_exit_of(err->rc), "%s:%s", path, text);
 }
 
 enum cli_exit cli_fail_message(int rc, char *message)

@@ -114,6 +114,9 @@ static void fields_of_a_structure_are_read_by_index(void **state)
 
 	(void)state;
 	assert_ptr_equal(we_ref_deftype(store, &node), type_of("node"));
+	assert_ptr_equal(
+		we_functype_param_deftype(we_func_type(export_func("node")), 1), type_of("node"));
+	assert_null(we_functype_param_deftype(we_func_type(export_func("node")), 0));
 	assert_int_equal(we_deftype_n_fields(type_of("node")), 5);
 	assert_ptr_equal(we_deftype_field(type_of("node"), 3), type_of("node"));
 	assert_null(we_deftype_field(type_of("node"), 0));

@@ -186,6 +186,19 @@ static void values_of_every_kind_go_in_and_out_whole(void **state)
 	assert_ptr_equal(results[5].of.func, id);
 }
 
+static void type_of_a_function_tells_what_it_takes(void **state)
+{
+	const struct we_functype *type = we_func_type(export_of(inst, "refs").of.func);
+
+	(void)state;
+	assert_int_equal(we_functype_n_params(type), 3);
+	assert_int_equal(we_functype_n_results(type), 3);
+	assert_int_equal(we_functype_param(type, 2), WE_EXNREF);
+	assert_int_equal(we_functype_result(type, 0), WE_EXTERNREF);
+	assert_null(we_functype_result_deftype(type, 1));
+	assert_ptr_equal(we_store_engine(store), engine);
+}
+
 static void wrong_counts_and_kinds_are_invalid_by_place(void **state)
 {
 	struct we_value args[2] = {we_value_i32(1), we_value_i32(2)};
@@ -400,9 +413,15 @@ static void table_takes_only_what_is_of_its_type(void **state)
 {
 	struct we_table *table = export_of(inst, "table").of.table;
 	struct we_value value = we_value_func(export_of(inst, "id").of.func);
+	const struct we_extern ext = export_of(inst, "table");
+	struct we_externtype type;
 	uint64_t old;
 
 	(void)state;
+	we_extern_type(&ext, &type);
+	assert_int_equal(we_externtype_val_kind(&type), WE_FUNCREF);
+	assert_ptr_equal(we_externtype_val_deftype(&type),
+		we_functype_param_deftype(we_func_type(export_of(inst, "sig").of.func), 0));
 	assert_int_equal(we_table_set_value(table, 1, &value, &err), 0);
 	assert_int_equal(we_table_set_value(table, 2, &value, &err), 1);
 	assert_int_equal(we_table_get_value(table, 2, &value), 1);
@@ -561,6 +580,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			values_of_every_kind_go_in_and_out_whole, make_store, end_store),
+		cmocka_unit_test_setup_teardown(
+			type_of_a_function_tells_what_it_takes, make_store, end_store),
 		cmocka_unit_test_setup_teardown(
 			wrong_counts_and_kinds_are_invalid_by_place, make_store, end_store),
 		cmocka_unit_test_setup_teardown(

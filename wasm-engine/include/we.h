@@ -232,7 +232,8 @@ WE_PUBLIC WE_MUST_USE int we_store_create(struct we_engine *engine,
 WE_PUBLIC void we_store_destroy(struct we_store *store); // NULL is fine; frees all that lives in it
 // Let go of all that lives in the store, host functions included; no call is under way. The store is as new, but its value
 // stack and its memories' address space stay for what is made next: another instance of a module then costs no system
-// call, and little more than zeroing its memory. No pointer of before is valid after it.
+// call, and little more than zeroing its memory. No pointer of before is valid after it, those in linkers included:
+// destroy these.
 WE_PUBLIC void we_store_reset(struct we_store *store);
 WE_PUBLIC struct we_engine *we_store_engine(const struct we_store *store);
 // Bytes of linear memory now accessible to guests of this store.
