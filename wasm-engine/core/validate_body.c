@@ -815,11 +815,14 @@ static we_valtype letter_type(const struct we_checker *c, char letter, we_memidx
 static bool pop_exactly(struct we_checker *c, const struct we_op_info *info, we_memidx mem)
 {
 	const uint32_t n = info->n_params;
-	const we_valtype *top = (const we_valtype *)c->vals->data + c->vals->len - n;
+	const we_valtype *top;
 	uint32_t n_slots = 0;
 
 	if (c->vals->len - frame_at(c, 0)->height < n)
 		return false;
+	if (n == 0) // there may be no stack yet
+		return true;
+	top = (const we_valtype *)c->vals->data + (c->vals->len - n);
 	for (uint32_t i = 0; i < n; i++) {
 		if (top[i] != letter_type(c, info->params[i], mem))
 			return false;
