@@ -282,7 +282,8 @@ static int setup(void **state)
 		we_module_import(h->module, i, &import);
 		imports[i].kind = import.type.kind;
 		if (import.type.kind == WE_EXTERN_MEMORY) {
-			assert_int_equal(we_memory_create(h->store, WE_I32, 4, 16, &h->memory, &h->err), 0);
+			assert_int_equal(
+				we_memory_create(h->store, WE_I32, 4, 16, &h->memory, &h->err), 0);
 			imports[i].of.memory = h->memory;
 		} else {
 			assert_int_equal(
