@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Operations that do several instructions at once answer what the instructions answer one by one.
 //
-// Each case is code in which `^` or, after an i32, `~` stands between instructions that may become one operation. It runs
-// as it stands, and with a call of an identity function in place of each, which keeps them apart: results, memory and
+// Each case is code in which `^` or, after an i32, `~`, after a vector, `|` stands between instructions that may become
+// one operation. It runs as it stands, and with a call of an identity function or two inversions in place of each, which
+// keep them apart: results, memory and
 // traps must be the same, for many operands. The code that stands as it is must contain the operation that the case is about.
 #include "icode.h"
 #include "runtime.h"
@@ -44,11 +45,13 @@ static struct we_instance *make(struct guest *g, const char *code, char letter, 
 	uint32_t identity;
 
 	for (const char *c = code; *c != '\0'; c++) {
-		assert_true(len + 16 < sizeof(text));
-		if (*c != '^' && *c != '~')
+		assert_true(len + 32 < sizeof(text));
+		if (*c != '^' && *c != '~' && *c != '|')
 			text[len++] = *c;
 		else if (is_apart)
-			len += (size_t)sprintf(text + len, *c == '^' ? "call 0" : "call 1");
+			len += (size_t)sprintf(text + len, *c == '^'   ? "call 0"
+							   : *c == '~' ? "call 1"
+								       : "v128.not v128.not");
 	}
 	text[len] = '\0';
 	draft_begin(&d);
@@ -57,7 +60,7 @@ static struct we_instance *make(struct guest *g, const char *code, char letter, 
 	(void)draft_func(&d, identity, "", "local.get 0", NULL);
 	(void)draft_func(&d, draft_type(&d, "func i32 -> i32"), "", "local.get 0", NULL);
 	snprintf(line, sizeof(line), "func %s %s %s -> i64", type, type, type);
-	snprintf(line + 32, sizeof(line) - 32, "%s i32 i32", type); // locals 3, 4 and 5
+	snprintf(line + 32, sizeof(line) - 32, "%s i32 i32 v128", type); // locals 3 to 6
 	(void)draft_func(&d, draft_type(&d, line), line + 32, text, "run");
 	(void)draft_memory(&d, 1);
 	(void)draft_global(&d, "mut:i32", "i32.const 77");
@@ -210,6 +213,33 @@ static void pair_answers_what_its_instructions_do(void **state)
 	}
 }
 
+// The vector operand is made of two parameters.
+static void check_vector_load(const char *name, enum we_icode icode)
+{
+	char second[32];
+	char code[320];
+	size_t n;
+
+	mnemonic(second, name, false);
+	n = strcspn(name, "_");
+	second[n] = '.';
+	if (second[4] == '_')
+		second[4] = '.';
+	snprintf(code, sizeof(code),
+		"local.get 0 i64x2.splat local.get 1 i64x2.replace_lane 1 local.get 2 i32.wrap_i64 "
+		"v128.load 5 | %s local.tee 6 i64x2.extract_lane 0 i64.const 31 i64.mul "
+		"local.get 6 i64x2.extract_lane 1 i64.add",
+		second);
+	check('l', icode, code);
+	snprintf(code, sizeof(code),
+		"local.get 0 i64x2.splat local.set 6 local.get 2 i32.wrap_i64 v128.load 5 | "
+		"local.get 6 "
+		"%s local.tee 6 i64x2.extract_lane 0 i64.const 31 i64.mul "
+		"local.get 6 i64x2.extract_lane 1 i64.add",
+		second);
+	check('l', icode, code);
+}
+
 static void load_and_instruction_answer_what_they_do_apart(void **state)
 {
 	static const struct load_pair {
@@ -227,6 +257,10 @@ static void load_and_instruction_answer_what_they_do_apart(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N(rows); i++) {
+		if (rows[i].load[0] == 'V') {
+			check_vector_load(rows[i].second, rows[i].icode);
+			continue;
+		}
 		const bool is_float = rows[i].load[0] == 'F';
 		const bool is_32 = rows[i].load[1] == '3';
 		const char letter = is_float ? (is_32 ? 'f' : 'd') : is_32 ? 'i' : 'l';

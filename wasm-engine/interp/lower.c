@@ -102,6 +102,7 @@ static bool fuse_load(struct we_xlate *t, enum we_icode icode, const struct we_x
 	case WE_I_I64_LOAD:
 	case WE_I_F32_LOAD:
 	case WE_I_F64_LOAD:
+	case WE_I_V128_LOAD:
 		break;
 	default: // no pair of it
 		return false;
@@ -116,8 +117,8 @@ static bool fuse_load(struct we_xlate *t, enum we_icode icode, const struct we_x
 	return true;
 }
 
-// The same for two floats, the loaded one on top.
-static bool fuse_float_load(struct we_xlate *t, const struct we_instr *in, enum we_icode icode)
+// The same for the two operands on top, floats or vectors.
+static bool fuse_load_on_top(struct we_xlate *t, const struct we_instr *in, enum we_icode icode)
 {
 	struct we_x_operand x;
 	struct we_x_operand y;
@@ -126,18 +127,20 @@ static bool fuse_float_load(struct we_xlate *t, const struct we_instr *in, enum 
 		return false;
 	y = *operand_at(t, n_operands(t) - 1);
 	x = *operand_at(t, n_operands(t) - 2);
-	if (!is_ready(&x) || !fuse_load(t, icode, &x, &y))
+	// All that have a row of I_LOAD_ALU commute.
+	if ((!is_ready(&x) || !fuse_load(t, icode, &x, &y)) &&
+		(!is_ready(&y) || !fuse_load(t, icode, &y, &x)))
 		return false;
 	we_x_pop_n(t, 2);
 	op_at(t, t->newest)->a = (uint16_t)we_x_push_result(t, result_type(in));
 	return true;
 }
 
-// A product of floats, with the factor that was loaded last.
-static void lower_float_mul(
+// Two operands of floats or vectors, of which one may have been loaded last.
+static void lower_binary(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
-	if (!fuse_float_load(t, in, how->icode))
+	if (!fuse_load_on_top(t, in, how->icode))
 		lower_plain(t, in, how);
 }
 
@@ -171,7 +174,7 @@ static void lower_float_add(
 			return;
 		}
 	}
-	if (!fuse_float_load(t, in, how->icode))
+	if (!fuse_load_on_top(t, in, how->icode))
 		lower_plain(t, in, how);
 }
 
@@ -1246,9 +1249,8 @@ static void lower_nop(struct we_xlate *t, const struct we_instr *in, const struc
 // clang-format off
 #define I_NAME(NAME, FORM)
 #define I_UN(NAME, R, T, expr)        LOWER(NAME, lower_plain, NAME, 1)
-#define I_BIN(NAME, R, T, U, expr)    LOWER(NAME, lower_plain, NAME, 2)
+#define I_BIN(NAME, R, T, U, expr)    LOWER(NAME, lower_binary, NAME, 2)
 #define I_FADD(NAME, T)               LOWER(NAME, lower_float_add, NAME, 2)
-#define I_FMUL(NAME, T)               LOWER(NAME, lower_float_mul, NAME, 2)
 #define I_TER(NAME, R, T, expr)       LOWER(NAME, lower_plain, NAME, 3)
 #define I_ALU(NAME, T, COMM, expr)    LOWER(NAME, lower_alu, NAME, COMM)
 #define I_CMP(NAME, INVERSE, T, expr) LOWER(NAME, lower_cmp, NAME, 0)
