@@ -530,6 +530,28 @@ static void operation_answers_what_its_instructions_do(void **state)
 			"local.get 0 local.get 1 v128.load 0 v128.store 16 i64.const 1"},
 		{'i', WE_I_N, "local.get 0 local.get 1 i32.load8_s 3 ~ i32.store8 1 i64.const 1"},
 		{'i', WE_I_N, "local.get 0 local.get 1 i32.load8_u 3 ~ i32.store16 1 i64.const 1"},
+		{'i', WE_I_LOOP_I32_ADD2_NZ,
+			"i32.const 6 local.set 4 loop void local.get 0 local.get 3 i32.add "
+			"local.set 3 "
+			"local.get 0 i32.const -9 i32.add ^ local.set 0 "
+			"local.get 4 i32.const -2 i32.add ^ local.tee 4 br_if 0 end" LOCALS_32},
+		{'i', WE_I_LOOP_I32_ADD3_NZ,
+			"i32.const 6 local.set 4 loop void local.get 0 local.get 1 i32.xor "
+			"local.get 3 i32.add local.set 3 "
+			"local.get 0 i32.const -9 i32.add ^ local.set 0 local.get 1 i32.const 3 "
+			"i32.add ^ local.set 1 "
+			"local.get 4 i32.const -1 i32.add ^ local.tee 4 br_if 0 end" LOCALS_32},
+		{'i', WE_I_LOOP_I32_ADD3_NZ,
+			"i32.const 6 local.set 4 loop void local.get 4 local.get 3 i32.add "
+			"local.set 3 "
+			"local.get 4 i32.const 1 i32.add ^ local.set 4 local.get 1 i32.const 3 "
+			"i32.add ^ local.set 1 "
+			"local.get 4 i32.const -2 i32.add ^ local.tee 4 br_if 0 end" LOCALS_32},
+		{'i', WE_I_N,
+			"i32.const 6 local.set 4 loop void local.get 4 i32.const -1 i32.add ^ "
+			"local.set 4 "
+			"local.get 3 i32.const 3 i32.add ^ local.set 3 local.get 4 br_if 0 "
+			"end" LOCALS_32},
 		{'f', WE_I_F32_MUL_ADD,
 			"local.get 0 local.get 1 f32.mul ^ local.get 2 f32.add "
 			"i32.reinterpret_f32" RESULT_32},

@@ -44,6 +44,8 @@ enum we_form {
 	WE_FORM_AJ = 0x01 | 2 << 4,
 	WE_FORM_ALI = 0x01 | 2 << 4,
 	WE_FORM_ALCL = 0x05 | 2 << 4,
+	WE_FORM_ALCLX = 0x05 | 3 << 4,
+	WE_FORM_ALCLY = 0x05 | 3 << 4 | 1 << 8,
 	WE_FORM_ABI = 0x03 | 2 << 4,
 	WE_FORM_ABJ = 0x03 | 2 << 4,
 	WE_FORM_AJX = 0x01 | 3 << 4,

@@ -698,6 +698,30 @@ OP(LOOP_I64_ADD_NZ) {
 	BRANCH(sum != 0);
 }
 
+// Two pointers and a counter, or one of each: what compilers make of indices.
+#define ADD_2() \
+	do { \
+		PUT(u32, ip->a, GET(u32, ip->a) + sign_extended(ip->b)); \
+		PUT(u32, ip->c, GET(u32, ip->c) + sign_extended(ip->d)); \
+	} while (0)
+OP(LOOP_I32_ADD2_NZ) {
+	if (IS_DUE())
+		SLOW(slow_due);
+	ADD_2();
+	if (GET(u32, ip->c) != 0)
+		NEXT((i64)ip->x[0] >> 32);
+	NEXT(3);
+}
+OP(LOOP_I32_ADD3_NZ) {
+	if (IS_DUE())
+		SLOW(slow_due);
+	ADD_2();
+	const u32 left = GET(u32, (u16)ip->x[0]) + sign_extended((u16)(ip->x[0] >> 16));
+	PUT(u32, (u16)ip->x[0], left);
+	if (left != 0)
+		NEXT((i64)ip->x[0] >> 32);
+	NEXT(3);
+}
 OP(BR_MOV_32) { PUT(u32, ip->a, GET(u32, ip->b)); NEXT(ip->simm); }
 OP(BR_MOV_64) { PUT(u64, ip->a, GET(u64, ip->b)); NEXT(ip->simm); }
 OP(LOOP_MOV_32) {
@@ -995,11 +1019,7 @@ OP(F32_MUL_ADD) { PUT(f32, ip->a, GET(f32, ip->b) * GET(f32, ip->c) + GET(f32, i
 OP(F32_ADD_MUL) { PUT(f32, ip->a, GET(f32, ip->d) + GET(f32, ip->b) * GET(f32, ip->c)); NEXT(2); }
 OP(F64_MUL_ADD) { PUT(f64, ip->a, GET(f64, ip->b) * GET(f64, ip->c) + GET(f64, ip->d)); NEXT(2); }
 OP(F64_ADD_MUL) { PUT(f64, ip->a, GET(f64, ip->d) + GET(f64, ip->b) * GET(f64, ip->c)); NEXT(2); }
-OP(I32_ADD_I_TWICE) {
-	PUT(u32, ip->a, GET(u32, ip->a) + sign_extended(ip->b));
-	PUT(u32, ip->c, GET(u32, ip->c) + sign_extended(ip->d));
-	NEXT(2);
-}
+OP(I32_ADD_I_TWICE) { ADD_2(); NEXT(2); }
 // What is stored lies where it was read: one check.
 #define RMW(value) \
 	do { \

@@ -62,10 +62,13 @@ static void bind_patches(struct we_xlate *t, uint32_t list)
 	}
 }
 
-// The place of an operation's 32-bit operand, in units of 32 bits.
-static uint32_t distance_of(uint32_t op)
+// The place of a jump's distance, in units of 32 bits.
+static uint32_t distance_of(const struct we_xlate *t, uint32_t op)
 {
-	return 2 * op + 3;
+	const bool is_in_x = t->rc == 0 && (icode_at(t, op) == WE_I_LOOP_I32_ADD2_NZ ||
+						   icode_at(t, op) == WE_I_LOOP_I32_ADD3_NZ);
+
+	return 2 * op + (is_in_x ? 5 : 3);
 }
 
 static void open_label(struct we_xlate *t, enum we_op kind, const struct we_blocktype *block)
@@ -233,6 +236,22 @@ static uint64_t halves(uint32_t high, uint32_t low)
 	return (uint64_t)high << 32 | low;
 }
 
+static bool is_last_twice(const struct we_xlate *t)
+{
+	return t->last != WE_X_NONE && icode_at(t, t->last) == WE_I_I32_ADD_I_TWICE;
+}
+
+// The last operation, two increments, goes into the backward branch.
+static void emit_increments(struct we_xlate *t, enum we_icode icode, uint32_t x)
+{
+	const struct we_iop op = *op_at(t, t->last);
+
+	(void)we_x_take_back(t);
+	we_x_emit(t, icode, op.a, op.b, op.c, op.d);
+	if (t->rc == 0)
+		op_at(t, t->newest)->x[0] = x;
+}
+
 // The last operation adds a constant to a slot, and its result is compared.
 static bool fuse_add(struct we_xlate *t, struct condition *c, bool is_back)
 {
@@ -253,8 +272,13 @@ static bool fuse_add(struct we_xlate *t, struct condition *c, bool is_back)
 	if (c->has_imm && is_back && op.a == op.b && c->imm == 0 && fits_16(op.simm) &&
 		(c->compare == WE_I_I32_NE || c->compare == WE_I_I64_NE)) {
 		(void)we_x_take_back(t);
-		we_x_emit(t, icode == WE_I_I32_ADD_I ? WE_I_LOOP_I32_ADD_NZ : WE_I_LOOP_I64_ADD_NZ,
-			op.a, (uint16_t)step, 0, 0);
+		if (icode == WE_I_I32_ADD_I && is_last_twice(t))
+			emit_increments(t, WE_I_LOOP_I32_ADD3_NZ, step << 16 | op.a);
+		else
+			we_x_emit(t,
+				icode == WE_I_I32_ADD_I ? WE_I_LOOP_I32_ADD_NZ
+							: WE_I_LOOP_I64_ADD_NZ,
+				op.a, (uint16_t)step, 0, 0);
 		return true;
 	}
 	if (c->has_imm) {
@@ -331,6 +355,12 @@ static bool fuse_branch(struct we_xlate *t, struct condition *c, bool negate, bo
 	case WE_I_I32_ADD_I:
 	case WE_I_I64_ADD_I:
 		return fuse_add(t, &compared, is_back);
+	case WE_I_I32_ADD_I_TWICE:
+		if (!is_back || compared.compare != WE_I_I32_NE || !compared.has_imm ||
+			compared.imm != 0 || compared.a != op_at(t, t->last)->c)
+			return false;
+		emit_increments(t, WE_I_LOOP_I32_ADD2_NZ, 0);
+		return true;
 	case WE_I_I32_AND_I:
 	case WE_I_I32_ADD_I__I32_AND_I:
 		return fuse_and(t, &compared, is_back);
@@ -490,7 +520,7 @@ static void emit_jump(struct we_xlate *t, struct we_x_label *label)
 	if (has_moves(t, label))
 		carry(t, label, label->slot);
 	word = emit_br(t, label->kind == WE_OP_LOOP);
-	aim(t, label, distance_of(word), word);
+	aim(t, label, distance_of(t, word), word);
 }
 
 void we_x_die(struct we_xlate *t)
@@ -538,7 +568,7 @@ void we_lower_if(struct we_xlate *t, const struct we_instr *in, const struct we_
 	open_label(t, WE_OP_IF, &in->of.block);
 	word = emit_condition(t, &c, true, false);
 	if (t->rc == 0)
-		add_patch(t, &label_at(t, 0)->otherwise, distance_of(word), word);
+		add_patch(t, &label_at(t, 0)->otherwise, distance_of(t, word), word);
 }
 
 void we_lower_else(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
@@ -553,7 +583,7 @@ void we_lower_else(struct we_xlate *t, const struct we_instr *in, const struct w
 		we_x_top_home(t, label->n_results);
 		word = emit_br(t, false);
 		if (t->rc == 0)
-			add_patch(t, &label->patches, distance_of(word), word);
+			add_patch(t, &label->patches, distance_of(t, word), word);
 	}
 	bind_patches(t, label->otherwise);
 	label->otherwise = WE_X_NONE;
@@ -627,7 +657,7 @@ static void end_try(struct we_xlate *t)
 	if (!block->is_dead) {
 		we_x_emit(t, WE_I_BR, 0, 0, 0, 0);
 		if (t->rc == 0)
-			add_patch(t, &block->patches, distance_of(word), word);
+			add_patch(t, &block->patches, distance_of(t, word), word);
 	}
 	we_x_pop_n(t, n_operands(t) - block->height);
 	for (uint32_t i = 0; i < block->n_catches && t->rc == 0; i++) {
@@ -695,13 +725,13 @@ static void branch_if(struct we_xlate *t, struct condition c, we_labelidx to)
 		t->last = WE_X_NONE;
 	if (label->kind != WE_OP_NONE && !has_moves(t, label)) {
 		word = emit_condition(t, &c, false, label->kind == WE_OP_LOOP);
-		aim(t, label, distance_of(word), word);
+		aim(t, label, distance_of(t, word), word);
 		return;
 	}
 	word = emit_condition(t, &c, true, false);
 	emit_jump(t, label);
 	if (t->rc == 0)
-		bind_here(t, distance_of(word), word);
+		bind_here(t, distance_of(t, word), word);
 }
 
 void we_lower_br_if(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)

@@ -274,7 +274,6 @@ void we_x_emit_sum(struct we_xlate *t, uint32_t to, const struct we_x_operand *o
 		op->b = (uint16_t)op->imm;
 		op->c = (uint16_t)to;
 		op->d = (uint16_t)o->addend;
-		t->last = WE_X_NONE;
 		return;
 	}
 	we_x_emit_imm(t, WE_I_I32_ADD_I, to, we_x_base_of(t, o), o->addend, 0);
