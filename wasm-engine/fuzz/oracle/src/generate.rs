@@ -7,6 +7,7 @@ use wasm_encoder::{
     EntityType, ExportKind, ExportSection, GlobalType, ImportSection, MemoryType, Module, RefType,
     TableType, TypeSection, ValType,
 };
+use wasm_smith::{InstructionKind, InstructionKinds};
 use wasmparser::{Parser, Payload, TypeRef};
 
 const MEMORY_PAGES: u64 = 6; // every memory has a maximum, at most this
@@ -101,14 +102,34 @@ fn host_imports() -> Vec<u8> {
         .finish()
 }
 
+/// All kinds of instructions, or a few of them, so that these come in numbers.
+fn kinds(rng: &mut Rng) -> InstructionKinds {
+    use InstructionKind::*;
+    let always = [Variable, Parametric, NumericInt, Control];
+    match rng.below(4) {
+        0 | 1 => InstructionKinds::all(),
+        2 => InstructionKinds::new(&[&always[..], &[Reference, Aggregate, Table]].concat()),
+        _ => {
+            let mut some = always.to_vec();
+            for kind in [Numeric, Vector, Reference, Table, Memory, Aggregate] {
+                if rng.chance(1, 2) {
+                    some.push(kind);
+                }
+            }
+            InstructionKinds::new(&some)
+        }
+    }
+}
+
 /// A configuration drawn at random: swarm testing.
 fn config(rng: &mut Rng) -> wasm_smith::Config {
     let mut config = features::smith();
     config.canonicalize_nans = true;
+    config.allowed_instructions = kinds(rng);
     config.disallow_traps = rng.chance(3, 4);
     config.min_funcs = 3;
     config.max_funcs = 4 + rng.below(6);
-    config.max_instructions = 200 + rng.below(2000);
+    config.max_instructions = 150 + rng.below(1600);
     config.max_type_size = 300;
     config.max_types = 16 + rng.below(40);
     config.max_tags = rng.below(6);

@@ -15,16 +15,6 @@ pub const ACCEPTS: &str = "accepts";
 /// Of the validators.
 pub const VALIDATE: &[Mask] = &[
     Mask {
-        ours: "unsupported: ",
-        theirs: ACCEPTS,
-        reason: "feature not built",
-    },
-    Mask {
-        ours: "unsupported: ",
-        theirs: "",
-        reason: "feature not built",
-    },
-    Mask {
         ours: "implementation limit",
         theirs: ACCEPTS,
         reason: "a limit of ours (limits.h)",
@@ -33,11 +23,6 @@ pub const VALIDATE: &[Mask] = &[
         ours: ACCEPTS,
         theirs: "memories count exceeds limit",
         reason: "100 memories in wasmparser, 100,000 here",
-    },
-    Mask {
-        ours: ACCEPTS,
-        theirs: "maximum table size exceeded",
-        reason: "table of more than 10^7 elements: wasmparser refuses the type, here instantiation fails",
     },
 ];
 
@@ -72,11 +57,6 @@ pub const RUN: &[Mask] = &[
         ours: "implementation limit",
         theirs: "",
         reason: "a limit of ours (limits.h)",
-    },
-    Mask {
-        ours: "unsupported: ",
-        theirs: "",
-        reason: "feature not built",
     },
 ];
 

@@ -52,8 +52,7 @@ fn epoch(seed: u64, number: u64, suite: &[Vec<u8>], slot: &mut Slot) {
         if ours == ACCEPTS && theirs == ACCEPTS {
             accepted += 1;
         }
-        let agree = (ours == ACCEPTS) == (theirs == ACCEPTS);
-        if agree && !ours.starts_with("unsupported") {
+        if (ours == ACCEPTS) == (theirs == ACCEPTS) && !ours.starts_with("unsupported") {
             continue;
         }
         match masked(VALIDATE, &ours, &theirs) {
