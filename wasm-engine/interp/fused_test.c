@@ -552,6 +552,35 @@ static void operation_answers_what_its_instructions_do(void **state)
 			"local.set 4 "
 			"local.get 3 i32.const 3 i32.add ^ local.set 3 local.get 4 br_if 0 "
 			"end" LOCALS_32},
+		{'i', WE_I_LOOP_MOV2_32_ADD32_NZ,
+			"i32.const 6 local.set 4 loop void local.get 0 i32.const 3 i32.mul "
+			"local.set 5 local.get 1 local.set 0 "
+			"local.get 5 local.set 1 local.get 4 i32.const -2 i32.add ~ local.tee 4 "
+			"br_if 0 end "
+			"local.get 0 local.get 1 i32.sub local.set 3" LOCALS_32},
+		{'i', WE_I_LOOP_MOV2_32_ADD32_NZ,
+			"i32.const 6 local.set 4 loop void local.get 0 i32.const 3 i32.mul "
+			"local.set 5 "
+			"local.get 5 local.set 0 local.get 4 i32.const -2 i32.add ~ local.tee 4 "
+			"br_if 0 end "
+			"local.get 0 local.get 1 i32.sub local.set 3" LOCALS_32},
+		{'l', WE_I_LOOP_MOV2_64_ADD32_NZ,
+			"i32.const 6 local.set 4 loop void local.get 0 i64.const 3 i64.mul "
+			"local.set 3 local.get 1 local.set 0 "
+			"local.get 3 local.set 1 local.get 4 i32.const -2 i32.add ~ local.tee 4 "
+			"br_if 0 end "
+			"local.get 0 local.get 1 i64.sub local.set 3" LOCALS_64},
+		{'l', WE_I_LOOP_MOV2_64_ADD64_NZ,
+			"i64.const 6 local.set 2 loop void local.get 0 i64.const 3 i64.mul "
+			"local.set 3 local.get 1 local.set 0 "
+			"local.get 3 local.set 1 local.get 2 i64.const -1 i64.add ^ local.tee 2 "
+			"i64.const 0 i64.ne br_if 0 end "
+			"local.get 0 local.get 1 i64.sub local.set 3" LOCALS_64},
+		{'l', WE_I_LOOP_MOV2_32_ADD64_NZ,
+			"i64.const 6 local.set 2 loop void local.get 4 i32.const 3 i32.sub "
+			"local.set 5 local.get 5 local.set 4 "
+			"local.get 2 i64.const -1 i64.add ^ local.tee 2 i64.const 0 i64.ne br_if 0 "
+			"end" LOCALS_64},
 		{'f', WE_I_F32_MUL_ADD,
 			"local.get 0 local.get 1 f32.mul ^ local.get 2 f32.add "
 			"i32.reinterpret_f32" RESULT_32},

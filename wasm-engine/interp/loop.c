@@ -722,6 +722,22 @@ OP(LOOP_I32_ADD3_NZ) {
 		NEXT((i64)ip->x[0] >> 32);
 	NEXT(3);
 }
+#define LOOP_MOV2(T, N) \
+	do { \
+		if (IS_DUE()) \
+			SLOW(slow_due); \
+		PUT(T, ip->a, GET(T, ip->b)); \
+		PUT(T, ip->c, GET(T, ip->d)); \
+		const N left = GET(N, (u16)ip->x[0]) + (N)(i16)(ip->x[0] >> 16); \
+		PUT(N, (u16)ip->x[0], left); \
+		if (left != 0) \
+			NEXT((i64)ip->x[0] >> 32); \
+		NEXT(3); \
+	} while (0)
+OP(LOOP_MOV2_32_ADD32_NZ) { LOOP_MOV2(u32, u32); }
+OP(LOOP_MOV2_32_ADD64_NZ) { LOOP_MOV2(u32, u64); }
+OP(LOOP_MOV2_64_ADD32_NZ) { LOOP_MOV2(u64, u32); }
+OP(LOOP_MOV2_64_ADD64_NZ) { LOOP_MOV2(u64, u64); }
 OP(BR_MOV_32) { PUT(u32, ip->a, GET(u32, ip->b)); NEXT(ip->simm); }
 OP(BR_MOV_64) { PUT(u64, ip->a, GET(u64, ip->b)); NEXT(ip->simm); }
 OP(LOOP_MOV_32) {

@@ -35,8 +35,7 @@ static uint32_t label_arity(const struct we_x_label *label)
 static void bind_here(struct we_xlate *t, uint32_t at32, uint32_t op)
 {
 	((int32_t *)t->words.data)[at32] = (int32_t)(here(t) - op);
-	t->last = WE_X_NONE;
-	t->earlier = WE_X_NONE;
+	we_x_forget_last(t);
 }
 
 // The distance of operation op is known when the list is bound.
@@ -65,8 +64,8 @@ static void bind_patches(struct we_xlate *t, uint32_t list)
 // The place of a jump's distance, in units of 32 bits.
 static uint32_t distance_of(const struct we_xlate *t, uint32_t op)
 {
-	const bool is_in_x = t->rc == 0 && (icode_at(t, op) == WE_I_LOOP_I32_ADD2_NZ ||
-						   icode_at(t, op) == WE_I_LOOP_I32_ADD3_NZ);
+	const enum we_icode icode = t->rc == 0 ? icode_at(t, op) : WE_I_BR;
+	const bool is_in_x = icode >= WE_I_LOOP_I32_ADD2_NZ && icode <= WE_I_LOOP_MOV2_64_ADD64_NZ;
 
 	return 2 * op + (is_in_x ? 5 : 3);
 }
@@ -252,6 +251,36 @@ static void emit_increments(struct we_xlate *t, enum we_icode icode, uint32_t x)
 		op_at(t, t->newest)->x[0] = x;
 }
 
+// The last operation moves values, before a counter of this kind that is compared with 0: what a loop's next turn begins
+// with. x: the counter and its step.
+static bool fuse_moves(struct we_xlate *t, enum we_icode add, uint32_t x)
+{
+	struct we_iop op;
+	enum we_icode icode;
+	bool is_one;
+
+	if (t->newest == WE_X_NONE)
+		return false;
+	op = *op_at(t, t->newest);
+	icode = icode_at(t, t->newest);
+	is_one = icode == WE_I_MOV_32 || icode == WE_I_MOV_64;
+	if (is_one || icode == WE_I_MOV2_32 || icode == WE_I_MOV2_64)
+		icode = icode == WE_I_MOV_32 || icode == WE_I_MOV2_32 ? WE_I_LOOP_MOV2_32_ADD32_NZ
+								      : WE_I_LOOP_MOV2_64_ADD32_NZ;
+	else
+		return false;
+	t->last = t->newest;
+	(void)we_x_take_back(t);
+	we_x_emit(t, (enum we_icode)(icode + (add == WE_I_I64_ADD_I ? 1 : 0)), op.a, op.b,
+		is_one ? op.a : op.c, is_one ? op.b : op.d);
+	if (t->rc == 0)
+		op_at(t, t->newest)->x[0] = x;
+	return true;
+}
+static_assert(WE_I_LOOP_MOV2_32_ADD64_NZ == WE_I_LOOP_MOV2_32_ADD32_NZ + 1 &&
+		      WE_I_LOOP_MOV2_64_ADD64_NZ == WE_I_LOOP_MOV2_64_ADD32_NZ + 1,
+	"kinds of counters");
+
 // The last operation adds a constant to a slot, and its result is compared.
 static bool fuse_add(struct we_xlate *t, struct condition *c, bool is_back)
 {
@@ -272,6 +301,8 @@ static bool fuse_add(struct we_xlate *t, struct condition *c, bool is_back)
 	if (c->has_imm && is_back && op.a == op.b && c->imm == 0 && fits_16(op.simm) &&
 		(c->compare == WE_I_I32_NE || c->compare == WE_I_I64_NE)) {
 		(void)we_x_take_back(t);
+		if (fuse_moves(t, icode, step << 16 | op.a))
+			return true;
 		if (icode == WE_I_I32_ADD_I && is_last_twice(t))
 			emit_increments(t, WE_I_LOOP_I32_ADD3_NZ, step << 16 | op.a);
 		else
@@ -553,8 +584,7 @@ void we_lower_loop(struct we_xlate *t, const struct we_instr *in, const struct w
 	we_x_leave_locals(t);
 	open_label(t, WE_OP_LOOP, &in->of.block);
 	label_at(t, 0)->start = here(t);
-	t->last = WE_X_NONE;
-	t->earlier = WE_X_NONE;
+	we_x_forget_last(t);
 	t->n_loops++;
 }
 
@@ -609,8 +639,7 @@ void we_lower_try_table(
 	label->begin = here(t);
 	label->catches = in->of.try_table.catches;
 	label->n_catches = in->of.try_table.n;
-	t->last = WE_X_NONE; // nothing of before may grow into the block
-	t->earlier = WE_X_NONE;
+	we_x_forget_last(t); // nothing of before may grow into the block
 }
 
 // Where a clause goes on: its values are laid at the homes above what lies below the block, and go on to its label.
@@ -626,8 +655,7 @@ static void emit_catch(struct we_xlate *t, const struct we_catch *clause, uint32
 		we_x_fail(t, WE_E_NOMEM);
 		return;
 	}
-	t->last = WE_X_NONE;
-	t->earlier = WE_X_NONE;
+	we_x_forget_last(t);
 	*row = (struct we_code_catch){.begin = block->begin,
 		.end = end,
 		.target = here(t),

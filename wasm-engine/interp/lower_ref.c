@@ -138,7 +138,7 @@ void we_lower_br_on_null(
 	flag = scratch_slot(t);
 	x = we_x_pop(t);
 	we_x_emit_imm(t, how->icode, flag, x.home, 0, 0);
-	t->last = WE_X_NONE;
+	we_x_forget_last(t);
 	if (how->arg != 0)
 		(void)we_x_push(t, x.type & ~WE_T_NULL);
 	we_x_branch_if(t, in->of.idx, flag);
@@ -167,7 +167,7 @@ void we_lower_br_on_cast(
 	we_x_emit_imm(t, how->icode, flag, operand_at(t, n_operands(t) - 1)->home, test, def);
 	if (is_fail)
 		we_x_emit_imm(t, WE_I_I32_EQ_I, flag, flag, 0, 0);
-	t->last = WE_X_NONE;
+	we_x_forget_last(t);
 	if (t->rc != 0)
 		return;
 	operand_at(t, n_operands(t) - 1)->type = is_fail ? rest : to;

@@ -65,6 +65,8 @@ static inline struct we_iop *emit_words(struct we_xlate *t, enum we_icode icode,
 	if (n_words > 3)
 		memset(data + 3, 0, (n_words - 3) * sizeof(*data));
 	t->words.len += n_words;
+	t->before[1] = t->before[0];
+	t->before[0] = t->newest;
 	t->newest = word;
 	t->earlier = t->last;
 	t->last = WE_X_NONE;
@@ -146,6 +148,9 @@ uint32_t we_x_take_back(struct we_xlate *t)
 		t->offsets.len--;
 	if (t->maps.len > 0 && maps[t->maps.len - 1].word > t->last)
 		maps[t->maps.len - 1].word = t->last; // of the operation that comes next
+	t->newest = t->before[0];
+	t->before[0] = t->before[1];
+	t->before[1] = WE_X_NONE;
 	t->last = t->earlier;
 	t->earlier = WE_X_NONE;
 	return offsets[t->offsets.len - 1].at;

@@ -73,10 +73,11 @@ struct we_xlate {
 	uint32_t n_loops;     // that enclose the instruction
 	uint32_t at;          // of the instruction, bytes from the start of the module
 	uint32_t room;
-	uint32_t stack;   // slot where the operand stack begins
-	uint32_t top;     // slot after the top of the operand stack
-	uint32_t max;     // highest slot + 1 that a frame needs
-	uint32_t newest;  // word of the last operation
+	uint32_t stack;     // slot where the operand stack begins
+	uint32_t top;       // slot after the top of the operand stack
+	uint32_t max;       // highest slot + 1 that a frame needs
+	uint32_t newest;    // word of the last operation, WE_X_NONE when a jump leads after it
+	uint32_t before[2]; // the same of the one before it, and of that
 	uint32_t last;    // word of the last operation if its slot a is its result, else WE_X_NONE
 	uint32_t earlier; // the same of the one before it
 	uint32_t homely;  // operands below this one are not IN_LOCAL
@@ -206,6 +207,15 @@ void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t
 	uint32_t d, uint32_t first);
 // Take the last operation out of the code: it becomes part of the next. Returns: where it stands in the module.
 uint32_t we_x_take_back(struct we_xlate *t);
+// A jump leads to where the next operation will be: it stands on its own.
+static inline void we_x_forget_last(struct we_xlate *t)
+{
+	t->newest = WE_X_NONE;
+	t->before[0] = WE_X_NONE;
+	t->before[1] = WE_X_NONE;
+	t->last = WE_X_NONE;
+	t->earlier = WE_X_NONE;
+}
 // The operation just emitted, at word, has its result in slot a.
 void we_x_mark_result(struct we_xlate *t, uint32_t word);
 // Make the operation at word another one of the same length.
