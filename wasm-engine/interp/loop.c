@@ -728,7 +728,7 @@ OP(LOOP_I32_ADD3_NZ) {
 			SLOW(slow_due); \
 		PUT(T, ip->a, GET(T, ip->b)); \
 		PUT(T, ip->c, GET(T, ip->d)); \
-		const N left = GET(N, (u16)ip->x[0]) + (N)(i16)(ip->x[0] >> 16); \
+		const N left = (N)ADD(GET(N, (u16)ip->x[0]), (i16)(ip->x[0] >> 16)); \
 		PUT(N, (u16)ip->x[0], left); \
 		if (left != 0) \
 			NEXT((i64)ip->x[0] >> 32); \
