@@ -320,6 +320,17 @@ static void too_many_locals_are_refused(void **state)
 	assert_int_equal(err.func, 0);
 }
 
+static void run_of_no_locals_needs_no_default(void **state)
+{
+	static const uint8_t bytes[] = {HEADER, 0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02,
+		0x01, 0x00, 0x0a, 0x07, 0x01, 0x05, 0x01, 0x00, 0x64, 0x70, 0x0b};
+	struct we_module *module;
+
+	(void)state;
+	assert_int_equal(load(bytes, sizeof(bytes), &module), 0);
+	we_module_unref(module);
+}
+
 static void nesting_is_bounded(void **state)
 {
 	const uint32_t n = WE_LIMIT_CONTROL_DEPTH + 1;
@@ -480,6 +491,7 @@ int main(void)
 		cmocka_unit_test(invalid_definition_is_named_by_its_section),
 		cmocka_unit_test(offsets_count_from_the_start_of_the_file),
 		cmocka_unit_test(too_many_locals_are_refused),
+		cmocka_unit_test(run_of_no_locals_needs_no_default),
 		cmocka_unit_test(nesting_is_bounded),
 		cmocka_unit_test(operands_are_bounded),
 		cmocka_unit_test(function_types_are_interned),

@@ -987,23 +987,31 @@ static int check_instr(struct we_checker *c, struct we_instr *in)
 // Check the instructions of a sequence whose outermost frame is already open.
 static int check_sequence(struct we_checker *c, struct we_span span)
 {
+	void *const translation = c->translation;
+	int (*const lower)(void *, const struct we_instr *, struct we_error *) =
+		c->engine->tier->lower;
 	struct we_instr in;
 	struct we_reader r;
-	int rc = 0;
 
 	we_module_reader(c->module, span, &r, c->err);
 	c->in = &in;
-	while (rc == 0 && c->ctrls->len > 0) {
-		rc = we_instr_read(&r, &in);
-		if (rc == 0)
-			rc = check_instr(c, &in);
-		if (rc == 0 && c->translation != NULL)
-			rc = c->engine->tier->lower(c->translation, &in, c->err);
+	while (c->ctrls->len > 0) {
+		int rc = we_instr_read(&r, &in);
+
+		if (rc < 0)
+			return rc;
+		rc = check_instr(c, &in);
+		if (rc < 0)
+			return rc;
+		if (translation == NULL)
+			continue;
+		rc = lower(translation, &in, c->err);
+		if (rc < 0)
+			return rc;
 	}
-	c->in = NULL;
-	if (rc == 0 && !we_reader_at_end(&r))
-		rc = we_reader_fail(&r, "END opcode expected: section size mismatch");
-	return rc;
+	return we_reader_at_end(&r)
+		       ? 0
+		       : we_reader_fail(&r, "END opcode expected: section size mismatch");
 }
 
 static struct we_checker start_checker(const struct we_module *module, we_funcidx func,
@@ -1042,7 +1050,7 @@ static int expand_locals(struct we_checker *c, const struct we_func_def *func)
 	for (uint32_t k = 0; k < func->n_runs; k++) {
 		const we_valtype type = func->runs[k].type;
 
-		if (we_valtype_is_ref(type) && !(type & WE_T_NULL))
+		if (we_valtype_is_ref(type) && !(type & WE_T_NULL) && func->runs[k].n > 0)
 			memset((bool *)c->scratch->unset.data + locals->len, true, func->runs[k].n);
 		for (uint32_t i = 0; i < func->runs[k].n; i++)
 			types[locals->len++] = type;
