@@ -183,6 +183,21 @@ static inline uint64_t we_x_pair(uint32_t high, uint32_t low)
 	return (uint64_t)high << 32 | low;
 }
 
+// The type that opcode.def gives the instruction's result; addresses are of 32-bit memories.
+static inline we_valtype we_x_result_type(const struct we_instr *in)
+{
+	const we_valtype type = we_letter_valtype(we_op_info[in->op].results[0]);
+
+	return type == WE_T_BOT ? WE_T_I32 : type;
+}
+
+// How the two indices of a bulk instruction make the word of its operation.
+enum {
+	WE_X_BULK_ONE,
+	WE_X_BULK_TARGET_FIRST, // memory.copy, table.copy: written, read
+	WE_X_BULK_SEGMENT_FIRST // memory.init, table.init: segment, written
+};
+
 // ---- operations ----------------------------------------------------------------------------------
 
 void we_x_fail(struct we_xlate *t, int rc);
@@ -326,6 +341,30 @@ void we_lower_try_table(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
 // Branch to the label if slot a holds an i32 other than 0.
 void we_x_branch_if(struct we_xlate *t, we_labelidx label, uint32_t a);
+
+// ---- lower_memory.c --------------------------------------------------------------------------------
+
+void we_lower_bulk(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_drop_segment(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_load(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_load_lane(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_memory_size(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_ref_func(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_store(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_store_lane(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_table_get(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_table_grow(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_table_set(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
+void we_lower_table_size(
+	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how);
 
 // ---- lower_ref.c -----------------------------------------------------------------------------------
 
