@@ -203,17 +203,39 @@ static bool parse_value(const char *text, enum we_kind kind, uint64_t *slots)
 
 // ---- the command line ----------------------------------------------------------------------------
 
+static const char usage_text[] =
+	"usage: we-run [--tier interp] [--time] [--deadline-us N] [--max-memory-pages N]\n"
+	"              [--max-heap-bytes N] [--call-depth N] [--stack-bytes N]\n"
+	"              [--deterministic] [--gc-stress] [--invoke NAME [ARG...]] FILE.wasm\n";
+
 // Returns: 0.
 static int usage(const char *what, const char *text)
 {
-	fprintf(stderr,
-		"we-run: %s%s\n"
-		"usage: we-run [--tier interp] [--time] [--deadline-us N] [--max-memory-pages N]\n"
-		"              [--max-heap-bytes N] [--call-depth N] [--stack-bytes N]\n"
-		"              [--deterministic] [--gc-stress] [--invoke NAME [ARG...]] "
-		"FILE.wasm\n",
-		what, text);
+	fprintf(stderr, "we-run: %s%s\n%s", what, text, usage_text);
 	return 0;
+}
+
+static void help(void)
+{
+	printf("%s\n"
+	       "Runs a core WebAssembly module: its start function, then _start or the function "
+	       "NAME.\n"
+	       "Results go to stdout, one a line. It may import env.clock_ms: () -> i32.\n\n"
+	       "  --invoke NAME [ARG...]  call the exported function: numbers, decimal or 0x; v128 "
+	       "as\n"
+	       "                          32 hexadecimal digits, byte 0 first; null\n"
+	       "  --time                  compile_ns=N run_ns=N to stderr\n"
+	       "  --deadline-us N         end a call that takes longer\n"
+	       "  --max-memory-pages N    64 KiB pages of each memory\n"
+	       "  --max-heap-bytes N      garbage-collected objects and the collector's tables\n"
+	       "  --call-depth N          calls in each other\n"
+	       "  --stack-bytes N         stack of the guest's calls\n"
+	       "  --deterministic         relaxed SIMD gives the same results on every machine\n"
+	       "  --gc-stress             collect at every allocation, poison what is freed\n"
+	       "  --tier interp           the one that this build has\n\n"
+	       "Exit: 0 done; 1 the module or the guest was at fault; 2 wrong use; 3 the machine "
+	       "refused.\n",
+		usage_text);
 }
 
 // The number after an option. Returns: false when there is none above 0.
@@ -557,6 +579,10 @@ int main(int argc, char **argv)
 	static struct run run;
 	int code;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		help();
+		return EXIT_DONE;
+	}
 	code = parse_options(argc, argv, &run.options);
 	if (code != EXIT_DONE)
 		return code;

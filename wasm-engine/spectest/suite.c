@@ -76,9 +76,9 @@ static int run_path(struct run *run, const char *given)
 				   : run->suite->run(run->engine, &run->skip, path, &run->totals);
 }
 
-static int usage(const struct spec_suite *suite)
+static int usage(const struct spec_suite *suite, FILE *to)
 {
-	fprintf(stderr,
+	fprintf(to,
 		"usage: %s [--tier interp] [--deterministic] [--gc-stress] [--skip LIST] "
 		"[--conformance DIR]\n"
 		"       [FILE.json | FOLDER]...\n",
@@ -150,8 +150,12 @@ int spec_suite_main(const struct spec_suite *suite, int argc, char **argv)
 	struct we_error err;
 	int status;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		(void)usage(suite, stdout);
+		return DONE;
+	}
 	if (parse_options(&options, argc, argv) < 0)
-		return usage(suite);
+		return usage(suite, stderr);
 	run.conformance = options.conformance;
 	if (env != NULL && env[0] != '\0')
 		run.conformance = env;
