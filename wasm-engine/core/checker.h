@@ -25,8 +25,11 @@ struct we_checker {
 	const struct we_engine *engine;
 	const struct we_module_spaces *is;
 	struct we_body_scratch *scratch;
-	struct we_vec *vals;  // scratch->vals
-	struct we_vec *ctrls; // scratch->ctrls
+	struct we_vec *vals;         // scratch->vals
+	struct we_vec *ctrls;        // scratch->ctrls
+	struct we_ctrl_frame *frame; // the innermost of them; NULL: none
+	const we_valtype *locals;    // [n_locals], scratch->locals
+	bool *unset;                 // [n_locals], scratch->unset
 	struct we_error *err;
 	const struct we_instr *in; // at which we are
 	void *translation;         // of the tier, or NULL

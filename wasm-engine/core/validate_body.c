@@ -99,7 +99,7 @@ static bool pops(struct we_checker *c, we_valtype type)
 {
 	struct we_vec *vals = c->vals;
 
-	if (vals->len == frame_at(c, 0)->height ||
+	if (vals->len == c->frame->height ||
 		((const we_valtype *)vals->data)[vals->len - 1] != type)
 		return false;
 	vals->len--;
@@ -110,7 +110,7 @@ static bool pops(struct we_checker *c, we_valtype type)
 // Pop whatever is there. expected is for the message.
 int we_checker_pop_any(struct we_checker *c, we_valtype expected, we_valtype *ret)
 {
-	const struct we_ctrl_frame *frame = frame_at(c, 0);
+	const struct we_ctrl_frame *frame = c->frame;
 	char want[32];
 
 	if (c->vals->len == frame->height) {
@@ -154,7 +154,7 @@ int we_checker_pop_n(struct we_checker *c, const we_valtype *types, uint32_t n)
 
 	if (n == 0)
 		return 0;
-	if (c->vals->len - frame_at(c, 0)->height >= n &&
+	if (c->vals->len - c->frame->height >= n &&
 		memcmp(vals + (c->vals->len - n), types, n * sizeof(*types)) == 0) {
 		c->vals->len -= n;
 		c->n_slots -= count_slots(types, n);
@@ -213,6 +213,7 @@ static int push_ctrl(struct we_checker *c, enum we_op op, const struct we_blockt
 
 	if (frame == NULL)
 		return no_memory(c);
+	c->frame = frame;
 	if (c->ctrls->len > WE_LIMIT_CONTROL_DEPTH + 1) // the body itself is one
 		return we_checker_invalid(c,
 			"more than the implementation limit of %u nested blocks",
@@ -233,13 +234,13 @@ static void forget_inits(struct we_checker *c, size_t n)
 	const we_localidx *inits = c->scratch->inits.data;
 
 	while (c->scratch->inits.len > n)
-		((bool *)c->scratch->unset.data)[inits[--c->scratch->inits.len]] = true;
+		c->unset[inits[--c->scratch->inits.len]] = true;
 }
 
 // Close the innermost block; *ret is a copy of its frame.
 static int pop_ctrl(struct we_checker *c, struct we_ctrl_frame *ret)
 {
-	const struct we_ctrl_frame *frame = frame_at(c, 0);
+	const struct we_ctrl_frame *frame = c->frame;
 	const we_valtype *start;
 	const we_valtype *end;
 	uint32_t n_start;
@@ -256,13 +257,14 @@ static int pop_ctrl(struct we_checker *c, struct we_ctrl_frame *ret)
 			c->vals->len - frame->height);
 	*ret = *frame;
 	c->ctrls->len--;
+	c->frame = c->ctrls->len > 0 ? frame_at(c, 0) : NULL;
 	forget_inits(c, ret->n_inits);
 	return 0;
 }
 
 void we_checker_set_unreachable(struct we_checker *c)
 {
-	struct we_ctrl_frame *frame = frame_at(c, 0);
+	struct we_ctrl_frame *frame = c->frame;
 
 	while (c->vals->len > frame->height)
 		c->n_slots -= we_valtype_n_slots(((we_valtype *)c->vals->data)[--c->vals->len]);
@@ -313,16 +315,6 @@ static int check_global(const struct we_checker *c, we_globalidx idx, uint32_t n
 	return idx < n ? 0 : we_checker_unknown(c, "global", idx, n);
 }
 
-static int check_local(const struct we_checker *c, we_localidx idx)
-{
-	return idx < c->n_locals ? 0 : we_checker_unknown(c, "local", idx, c->n_locals);
-}
-
-static we_valtype local_type(const struct we_checker *c, we_localidx idx)
-{
-	return ((const we_valtype *)c->scratch->locals.data)[idx];
-}
-
 static we_valtype memory_address(const struct we_checker *c, we_memidx idx)
 {
 	return c->is->mems[idx].type.limits.is_64 ? WE_T_I64 : WE_T_I32;
@@ -361,7 +353,7 @@ static int check_else(struct we_checker *c)
 	struct we_ctrl_frame frame;
 	int rc = 0;
 
-	if (frame_at(c, 0)->op != WE_OP_IF)
+	if (c->frame->op != WE_OP_IF)
 		return we_error_set(c->err, WE_E_MALFORMED, c->module->file_offset + c->in->at,
 			"misplaced else");
 	rc = pop_ctrl(c, &frame);
@@ -426,7 +418,7 @@ static int check_br_if(struct we_checker *c)
 // labels.
 static int check_br_table_label(struct we_checker *c, we_labelidx label, uint32_t arity)
 {
-	const struct we_ctrl_frame *frame = frame_at(c, 0);
+	const struct we_ctrl_frame *frame = c->frame;
 	const size_t n_here = c->vals->len - frame->height;
 	const we_valtype *vals = c->vals->data;
 	const we_valtype *types;
@@ -600,24 +592,26 @@ static int note_init(struct we_checker *c, we_localidx idx)
 	if (init == NULL)
 		return no_memory(c);
 	*init = idx;
-	((bool *)c->scratch->unset.data)[idx] = false;
+	c->unset[idx] = false;
 	return 0;
 }
 
 static int check_local_op(struct we_checker *c)
 {
 	const we_localidx idx = c->in->of.idx;
-	int rc = check_local(c, idx);
+	const enum we_op op = c->in->op;
+	we_valtype type;
+	int rc = 0;
 
-	if (rc == 0 && c->in->op != WE_OP_LOCAL_GET && !pops(c, local_type(c, idx)))
-		rc = we_checker_pop(c, local_type(c, idx));
-	if (rc == 0 && ((bool *)c->scratch->unset.data)[idx])
-		rc = c->in->op == WE_OP_LOCAL_GET
-			     ? we_checker_invalid(c, "uninitialized local %u", idx)
-			     : note_init(c, idx);
-	if (rc == 0 && c->in->op != WE_OP_LOCAL_SET)
-		rc = we_checker_push(c, local_type(c, idx));
-	return rc;
+	if (idx >= c->n_locals)
+		return we_checker_unknown(c, "local", idx, c->n_locals);
+	type = c->locals[idx];
+	if (op != WE_OP_LOCAL_GET && !pops(c, type))
+		rc = we_checker_pop(c, type);
+	if (rc == 0 && c->unset[idx])
+		rc = op == WE_OP_LOCAL_GET ? we_checker_invalid(c, "uninitialized local %u", idx)
+					   : note_init(c, idx);
+	return rc == 0 && op != WE_OP_LOCAL_SET ? we_checker_push(c, type) : rc;
 }
 
 static int check_global_op(struct we_checker *c)
@@ -818,7 +812,7 @@ static bool pop_exactly(struct we_checker *c, const struct we_op_info *info, we_
 	const we_valtype *top;
 	uint32_t n_slots = 0;
 
-	if (c->vals->len - frame_at(c, 0)->height < n)
+	if (c->vals->len - c->frame->height < n)
 		return false;
 	if (n == 0) // there may be no stack yet
 		return true;
@@ -1056,6 +1050,8 @@ static int expand_locals(struct we_checker *c, const struct we_func_def *func)
 			types[locals->len++] = type;
 	}
 	c->n_locals = func->n_locals;
+	c->locals = types;
+	c->unset = c->scratch->unset.data;
 	return 0;
 }
 
