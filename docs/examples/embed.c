@@ -251,7 +251,7 @@ static int call(struct host *host, const char *name, char *const *texts, uint32_
 {
 	struct we_value args[MAX_VALUES];
 	struct we_value results[MAX_VALUES];
-	struct we_func *func;
+	struct we_func *func = NULL;
 	uint32_t n_results = 0;
 	int32_t refused;
 	int rc = prepare(host, name, texts, n, &func, args);

@@ -330,19 +330,19 @@ static int to_elem(
 
 int we_table_get_value(const struct we_table *table, uint64_t i, struct we_value *ret_value)
 {
-	uint64_t slot;
+	uint64_t slots[2] = {0}; // no vector is in a table, which gcc cannot see
 
 	if (i >= table->size)
 		return 1;
-	slot = (uintptr_t)table->elems[i];
-	we_value_from_slots(table->store->engine, table->type.elem, &slot, ret_value);
+	slots[0] = (uintptr_t)table->elems[i];
+	we_value_from_slots(table->store->engine, table->type.elem, slots, ret_value);
 	return 0;
 }
 
 int we_table_set_value(
 	struct we_table *table, uint64_t i, const struct we_value *value, struct we_error *err)
 {
-	void *elem;
+	void *elem = NULL;
 	const int rc = to_elem(table, value, &elem, err);
 
 	return rc < 0 ? rc : we_table_set(table, i, elem);
@@ -352,7 +352,7 @@ int we_table_grow_value(struct we_table *table, uint64_t delta, const struct we_
 	uint64_t *ret_old_size, struct we_error *err)
 {
 	uint64_t old;
-	void *elem;
+	void *elem = NULL;
 	const int rc = to_elem(table, value, &elem, err);
 
 	if (rc < 0)

@@ -62,13 +62,16 @@ pub const RUN: &[Mask] = &[
 
 /// Why a module with these instructions may differ: the specification leaves the payload of a NaN open, and wasm-smith
 /// makes it canonical behind every instruction but these.
-pub const LOOSE_NANS: &str = "NaN payload: f32x4.demote_f64x2_zero, f64x2.promote_low_f32x4";
+pub const LOOSE_NANS: &str =
+    "NaN payload: relaxed madd, nmadd, min and max, vector demote and promote";
 
 /// Does the module perhaps have one of them? Their bytes may also be part of something else.
 pub fn has_loose_nans(bytes: &[u8]) -> bool {
-    bytes
-        .windows(2)
-        .any(|pair| pair == [0xfd, 0x5e] || pair == [0xfd, 0x5f])
+    bytes.windows(3).any(|b| {
+        b[0] == 0xfd
+            && (matches!(b[1], 0x5e | 0x5f)
+                || (b[2] == 2 && matches!(b[1], 0x85..=0x88 | 0x8d..=0x90)))
+    })
 }
 
 fn fits(mask: &str, said: &str) -> bool {
