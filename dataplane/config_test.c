@@ -219,7 +219,8 @@ static const struct {
 	{"filters: {f: {file: f.wasm, limits: {memory: 3}}}\n" REST,
 		"1:38: filters.f.limits: found the unknown key \"memory\", expected one of "
 		"memory_pages, total_memory_pages, memory_precommit, table_elements, heap_bytes, "
-		"heap_entry_bytes, heap_entry_us, instances, stack_bytes, call_depth, handles, tasks, value_bytes, held, hold_ms, "
+		"heap_entry_bytes, heap_entry_us, instances, stack_bytes, call_depth, handles, "
+		"tasks, value_bytes, held, hold_ms, "
 		"originated_per_run, log_per_s, timers"},
 	{"filters: {f: {file: f.wasm, limits: {memory_pages: 0}}}\n" REST,
 		"1:52: filters.f.limits.memory_pages: found \"0\", expected a number from 1 to "
