@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_instr: one instruction of a body, read from its bytes.
 //
-// Module path 1/6. The decoder, the validator and every execution tier read bodies through
-// we_instr_read. It refuses what the binary format does not allow; whether indices and types are
+// Module path 1/6. The decoder (constant expressions) and the validator (bodies, whose instructions it hands on to the
+// tier) read through we_instr_read. It refuses what the binary format does not allow; whether indices and types are
 // right is for the validator.
 // Spec: core "Instructions" (binary format), "Expressions".
 #pragma once

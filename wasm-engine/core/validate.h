@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // we_module_validate: module -> valid module.
 //
-// Module path 2/6. A pass of its own, never skipped; no tier checks anything again.
+// Module path 2/6. Never skipped; a tier gets an instruction only after its check, and checks nothing again.
 // Spec: core "Validation".
 #pragma once
 
