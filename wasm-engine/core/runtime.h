@@ -15,6 +15,7 @@
 #include "heap.h"
 #include "limits.h"
 #include "module.h"
+#include "native_abi.h"
 
 // Invariant: size_bytes <= reserved_bytes; [base, base + committed_bytes) is accessible.
 struct we_memory {
@@ -66,6 +67,8 @@ struct we_func {
 	void *code;                   // WASM: of the execution tier, from we_func_def
 	struct we_instance *instance; // WASM
 	struct we_store *store;
+	void *entry;          // native code that takes this function, for native callers; never NULL
+	void *enter;          // native code for callers in C; NULL: none, the interpreter runs it
 	we_host_fn host;      // HOST
 	void *env;            // HOST
 	struct we_func *next; // HOST: of the store
@@ -84,6 +87,8 @@ struct we_data_inst {
 
 struct we_instance {
 	struct we_memory *mem0; // mems[0]; a memory of size 0 when the module has none
+	uint8_t *mem0_base;     // mem0->base
+	const struct we_deftype *const *defs; // types of the module, lent from it
 	struct we_memory **mems;
 	struct we_global **globals; // cell is the first field of each
 	struct we_func **funcs;
@@ -112,6 +117,7 @@ struct we_calls {
 	// Where its guest stands while it is left: in a host function or an allocation. For the collector.
 	const void *ip;
 	uint64_t *fp;                 // NULL: no frame yet
+	uint64_t *floor;              // native code: its shadow stack is [floor, sp); else NULL
 	const struct we_calls *outer; // the same of the call around it
 };
 
@@ -170,6 +176,8 @@ struct we_store {
 	const struct we_functype *throw_type; // of the host's exception being made, or NULL
 	uint64_t *throw_args;                 // as in slots
 	uint64_t exception;                   // under way, a we_ref; 0: none
+	bool is_interp;                       // native code is not to be used
+	struct we_native native;
 	uint32_t n_frames;                    // of the last trap
 	struct we_trap_frame frames[WE_BACKTRACE_FRAMES];
 };

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_jit: machine code for the functions of a module, through LLVM.
+//
+// Module path 3/6. Runs in the compiler's process only: what LLVM does to it (abort, endless pass, memory) is no
+// other's concern.
+// Owns:   nothing but what is given out.
+// Thread: one.
+#pragma once
+
+#include "image.h"
+#include "module.h"
+
+// x86-64 levels. v1 has no native code here.
+enum we_cpu_level {
+	WE_CPU_V1 = 1,
+	WE_CPU_V2,
+	WE_CPU_V3,
+	WE_CPU_V4,
+};
+
+// What may be used: a level, and single features beyond it that the machine has.
+struct we_cpu {
+	enum we_cpu_level level;
+	bool has_fma;      // part of v3
+	bool has_avx;      // part of v3
+	bool has_avx2;     // part of v3
+	bool has_avx512;   // F, BW, CD, DQ, VL: v4
+	bool has_avx_vnni; // VEX-encoded
+	bool has_avx512_vnni;
+};
+
+struct we_jit_options {
+	struct we_cpu cpu;
+	bool explicit_checks; // compare each address of 32-bit memories, too
+	bool deterministic;
+	uint32_t first_func; // of the module's own functions: compile [first_func, first_func + n_funcs)
+	uint32_t n_funcs;
+	bool verify; // run LLVM's verifier after lowering: tests
+};
+
+// Compile. What cannot be (too large, too deeply nested: see limits of lower.h) is left out of the image.
+// Returns: 0 and an image, owned (free); UNSUPPORTED when nothing could be compiled; HOST when LLVM refuses.
+WE_MUST_USE int we_jit_compile(const struct we_module *module, const struct we_jit_options *opt,
+	void **ret_image, size_t *ret_bytes, struct we_error *err);
