@@ -7,27 +7,9 @@
 // Thread: one.
 #pragma once
 
+#include "cpu.h"
 #include "image.h"
 #include "module.h"
-
-// x86-64 levels. v1 has no native code here.
-enum we_cpu_level {
-	WE_CPU_V1 = 1,
-	WE_CPU_V2,
-	WE_CPU_V3,
-	WE_CPU_V4,
-};
-
-// What may be used: a level, and single features beyond it that the machine has.
-struct we_cpu {
-	enum we_cpu_level level;
-	bool has_fma;      // part of v3
-	bool has_avx;      // part of v3
-	bool has_avx2;     // part of v3
-	bool has_avx512;   // F, BW, CD, DQ, VL: v4
-	bool has_avx_vnni; // VEX-encoded
-	bool has_avx512_vnni;
-};
 
 struct we_jit_options {
 	struct we_cpu cpu;

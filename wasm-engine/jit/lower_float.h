@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Float arithmetic for lower_num.c and lower_simd.c: operands are floats or vectors of them.
+//
+// Module path 3/6. Every result that is a NaN is quiet, as the specification wants it. LLVM does not promise that: it
+// folds x * 1, x - 0 and the like to x, and so keeps a signalling NaN. What it would fold becomes
+// llvm.canonicalize here, which is one multiplication.
+// Spec: core "Numerics" (NaN propagation).
+#pragma once
+
+#include "lower.h"
+
+// LLVMFAdd, LLVMFSub, LLVMFMul, LLVMFDiv
+LLVMValueRef float_binary(struct unit *u, LLVMOpcode op, LLVMValueRef x, LLVMValueRef y);
+// -0 is smaller than +0; a NaN if either is one, that of x + y.
+LLVMValueRef float_min(struct unit *u, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef float_max(struct unit *u, LLVMValueRef x, LLVMValueRef y);
+// To the narrower type t.
+LLVMValueRef float_demote(struct unit *u, LLVMValueRef x, LLVMTypeRef t);
+// x in a float type, in each lane of a vector type.
+LLVMValueRef float_const(LLVMTypeRef t, double x);
+// x where y OP z holds, as minss and maxss have it with LLVMRealOLT and OGT of the operands in order.
+LLVMValueRef float_pick(struct unit *u, LLVMRealPredicate op, LLVMValueRef x, LLVMValueRef y);
+// One with the bits of x: integers of the same width.
+LLVMValueRef float_bits(struct unit *u, LLVMValueRef x);

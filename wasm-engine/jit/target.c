@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "target.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+const char *target_cpu(const struct we_cpu *cpu)
+{
+	static const char *const names[] = {
+		[WE_CPU_V1] = "x86-64",
+		[WE_CPU_V2] = "x86-64-v2",
+		[WE_CPU_V3] = "x86-64-v3",
+		[WE_CPU_V4] = "x86-64-v4",
+	};
+
+	return names[cpu->level];
+}
+
+static void add(char ret[TARGET_FEATURES_BYTES], const char *feature)
+{
+	if (ret[0] != '\0')
+		strcat(ret, ",");
+	assert(strlen(ret) + strlen(feature) < TARGET_FEATURES_BYTES);
+	strcat(ret, feature);
+}
+
+void target_features(const struct we_cpu *cpu, char ret[TARGET_FEATURES_BYTES])
+{
+	const struct {
+		bool has;
+		const char *name;
+	} beyond[] = {
+		{cpu->has_avx && cpu->level < WE_CPU_V3, "+avx"},
+		{cpu->has_avx2 && cpu->level < WE_CPU_V3, "+avx2"},
+		{cpu->has_fma && cpu->level < WE_CPU_V3, "+fma"},
+		{cpu->has_avx512 && cpu->level < WE_CPU_V4,
+			"+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"},
+		{cpu->has_avx_vnni, "+avxvnni"},
+		{cpu->has_avx512_vnni, "+avx512vnni"},
+	};
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++)
+		if (beyond[i].has)
+			add(ret, beyond[i].name);
+}
