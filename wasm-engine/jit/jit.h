@@ -15,7 +15,7 @@ struct we_jit_options {
 	struct we_cpu cpu;
 	bool explicit_checks; // compare each address of 32-bit memories, too
 	bool deterministic;
-	uint32_t first_func; // of the module's own functions: compile [first_func, first_func + n_funcs)
+	uint32_t first_func; // compile [first_func, first_func + n_funcs) of the module's index space
 	uint32_t n_funcs;
 	bool verify; // run LLVM's verifier after lowering: tests
 };

@@ -1,25 +1,49 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Lowering: from valid bodies to LLVM's SSA form.
+// Lowering: from valid bodies to LLVM's form.
 //
-// Module path 3/6. One LLVM module for a batch of functions. Values of locals and of the operand stack are SSA values from
-// the start; a loop's header has a phi for each local that the loop sets (lower_scan.c).
+// Module path 3/6. One LLVM module for a batch of functions (unit). A body is read once, instruction by instruction: the operand
+// stack is SSA values, labels have phis, locals are allocas that the first pass promotes.
 //
 // LLVM types: i32, i64, float, double; v128 is <2 x i64>; references: func ptr, extern i64, any and exn i32.
 //
-// What may trap must not move across what can be seen after a trap. A load or store that may fault is followed by
-// an empty asm (u_pin) that may unwind as far as LLVM knows: stores stay on their side of it and stay at all; loads
-// may be merged across it.
+// What may trap must not move across what can be seen after a trap. LLVM knows nothing of faults; so a load that
+// may fault is followed by an empty asm that uses its value and, as far as LLVM knows, may unwind, touching no memory
+// that anybody sees (func_pin). Unwinding is what a trap is: stores before it must have happened, those after
+// it must not, and neither may be dropped; but loads may still be merged across it. It emits no instruction.
+// Owns:   the LLVM things of the unit.
+// Thread: one.
 #pragma once
 
 #include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
 
 #include "instr.h"
 #include "jit.h"
 #include "runtime.h"
+#include "vec.h"
 
 enum {
 	JIT_MAX_BODY_BYTES = 256 * 1024, // larger functions stay in the interpreter
 	JIT_MAX_NESTING = 500,           // the optimizer is quadratic in nested blocks
+	JIT_MAX_RT = 64,
+	JIT_PROOFS_LOOK = 48, // newest proofs that are looked through
+};
+
+// Which accesses may be the same place, for LLVM's type-based alias analysis.
+enum place {
+	PLACE_MEMORY,  // linear memories
+	PLACE_GLOBAL,  // cells of globals
+	PLACE_TABLE,   // elements and sizes of tables
+	PLACE_HEAP,    // objects
+	PLACE_RUNTIME, // structures of the runtime
+	PLACE_CELLS,   // shadow stack, argument slots
+	PLACE_N,
+};
+
+// A signature in the convention of native_abi.h.
+struct sig {
+	const struct we_functype *type;
+	LLVMValueRef enter; // its wrapper for callers in C, made when needed
 };
 
 // The types and declarations of one LLVM module.
@@ -45,21 +69,224 @@ struct unit {
 	LLVMTypeRef t_i64x2;
 	LLVMTypeRef t_f32x4;
 	LLVMTypeRef t_f64x2;
-	struct unit_private *p; // lower.c
+	LLVMTypeRef t_ret;  // of every wasm function
+	LLVMTypeRef t_wasm; // every wasm function, as body and as entry
+	LLVMTypeRef t_enter;
+	LLVMTypeRef t_rt[JIT_MAX_RT];
+	LLVMAttributeRef a_pin;
+	LLVMAttributeRef a_cold;
+	LLVMAttributeRef a_noreturn;
+	LLVMAttributeRef a_noinline;
+	LLVMAttributeRef a_nounwind;
+	LLVMValueRef pin_none;
+	unsigned md_tbaa;
+	unsigned md_invariant;
+	unsigned md_prof;
+	LLVMValueRef tbaa[PLACE_N];
+	LLVMValueRef invariant;
+	LLVMValueRef unlikely; // branch weights: true is cold
+	LLVMDIBuilderRef di;
+	LLVMMetadataRef di_file;
+	LLVMMetadataRef di_subroutine;
+	LLVMValueRef *bodies; // [n_funcs of the module] declared bodies of the batch, or NULL
+	bool *may_throw;      // [n_funcs of the module]
+	bool *uses_cells;     // [n_funcs of the module] has references that the collector moves
+	bool *is_skipped;     // [n_funcs of the module] not compiled
+	struct sig *sigs;     // [n_sigs]
+	size_t n_sigs;
 };
 
-struct func; // a function being lowered
+// An operand.
+struct value {
+	LLVMValueRef v;
+	enum we_kind kind;
+};
 
-// An overloaded or plain intrinsic of LLVM, called: "llvm.ctpop" with types {i32}. n_types 0 for plain ones.
+// A label.
+struct label {
+	enum we_op op; // BLOCK LOOP IF ELSE TRY_TABLE; NONE: the body
+	LLVMBasicBlockRef to;  // where branches go
+	LLVMBasicBlockRef end; // what follows `end`; the same unless a LOOP
+	LLVMBasicBlockRef other; // IF without its else yet
+	uint32_t height;       // operands below its parameters
+	uint32_t n_params;
+	uint32_t n_results;
+	const we_valtype *params;
+	const we_valtype *results;
+	LLVMValueRef *phis;     // of `end` [n_results]
+	LLVMValueRef *to_phis;  // of `to`: a LOOP's [n_params], or phis
+	LLVMValueRef *if_params; // IF: its parameters again for the else [n_params]
+	uint32_t n_proofs;      // when it began
+	bool is_reached;        // `end` has a branch
+	// TRY_TABLE: where exceptions thrown inside go, made when one may be.
+	LLVMBasicBlockRef dispatch;
+	LLVMValueRef dispatch_exn; // phi
+	const struct we_catch *catches;
+	uint32_t n_catches;
+	struct we_blocktype block; // what params and results may be lent from
+};
+
+// In memory mem, bytes [base value, base value + end) are inside.
+struct proof {
+	LLVMValueRef base;
+	we_memidx mem;
+	uint64_t end;
+};
+
+// A function being lowered.
+struct func {
+	struct unit *u;
+	const struct we_func_def *def;
+	we_funcidx idx;
+	LLVMValueRef fn;
+	LLVMBasicBlockRef prologue; // loads that all may use; ends with a branch to start
+	LLVMBasicBlockRef start;
+	LLVMMetadataRef scope;
+	uint32_t at; // of the instruction being lowered
+	LLVMValueRef inst;
+	// In the prologue, made when first needed.
+	LLVMValueRef store;
+	LLVMValueRef rt;
+	LLVMValueRef buf;
+	LLVMValueRef heap;
+	LLVMValueRef heap_base;
+	LLVMValueRef cells;    // the first of this function's shadow stack
+	LLVMValueRef slots;    // argument slots for the runtime [n_slots]
+	LLVMValueRef *mem_bases; // [n_mems]
+	LLVMValueRef *mem_structs; // [n_mems]
+	uint32_t n_slots;
+	uint32_t n_cells;
+	struct we_vec values;  // struct value
+	struct we_vec labels;  // struct label
+	struct we_vec proofs;  // struct proof
+	struct we_arena arena; // of labels
+	struct local {
+		LLVMValueRef at;    // alloca
+		LLVMValueRef known; // its value, if generation is the function's
+		uint32_t generation;
+		enum we_kind kind;
+	} *locals;
+	uint32_t n_locals;
+	uint32_t generation; // of what is known of locals
+	uint32_t dead;       // nested blocks entered since the code became unreachable
+	bool is_dead;        // unreachable
+	bool is_dirty;       // a store since the last pin
+	bool has_faulting;   // one that may fault
+	bool uses_cells;     // references may be needed after something that collects
+};
+
+// ---- unit ---------------------------------------------------------------------------------------
+
+void unit_init(struct unit *u, const struct we_module *module, const struct we_jit_options *opt);
+void unit_fini(struct unit *u);
+LLVMTypeRef unit_type(struct unit *u, enum we_kind kind);
+// An intrinsic of LLVM, called: "llvm.ctpop" with types {i32}. n_types 0 for those that are not overloaded.
 LLVMValueRef unit_intrinsic(struct unit *u, const char *name, LLVMTypeRef *types, unsigned n_types,
 	LLVMValueRef *args, unsigned n_args);
+static inline void unit_mark(LLVMValueRef call, LLVMAttributeRef attribute)
+{
+	LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attribute);
+}
 LLVMValueRef unit_i32(struct unit *u, uint32_t x);
 LLVMValueRef unit_i64(struct unit *u, uint64_t x);
-// v is used here, whatever becomes of it, and what is before stays before. NULL: only that.
-void unit_pin(struct unit *u, LLVMValueRef v);
+// A load or store of the runtime's structures: base + offset bytes.
+LLVMValueRef unit_at(struct unit *u, LLVMValueRef base, uint64_t offset);
+LLVMValueRef unit_load(struct unit *u, LLVMTypeRef type, LLVMValueRef at, enum place place);
+LLVMValueRef unit_load_invariant(struct unit *u, LLVMTypeRef type, LLVMValueRef base, uint64_t offset);
+void unit_store(struct unit *u, LLVMValueRef v, LLVMValueRef at, enum place place);
+// A value in an argument slot or cell.
+void unit_put_slot(struct unit *u, LLVMValueRef v, enum we_kind kind, LLVMValueRef at);
+LLVMValueRef unit_get_slot(struct unit *u, enum we_kind kind, LLVMValueRef at);
+// The body of the entry by which others call a function of the batch.
+void unit_entry(struct unit *u, we_funcidx idx, LLVMValueRef entry);
+// The wrapper of a signature for callers in C.
+LLVMValueRef unit_enter(struct unit *u, const struct we_functype *type);
+void unit_wrappers(struct unit *u); // bodies of those
+// "w" and an index: the symbol of a type's wrapper; buf holds 16 bytes.
+const char *unit_enter_name(struct unit *u, const struct we_functype *type, char *buf);
 
-// Trap if the i1 holds, unlikely. Goes on in a new block.
+// ---- function -----------------------------------------------------------------------------------
+
+// Lower a function of the unit. Returns: false when it was left out.
+bool lower_func(struct unit *u, we_funcidx idx);
+
+void func_push(struct func *f, LLVMValueRef v, enum we_kind kind);
+LLVMValueRef func_pop(struct func *f);
+struct value func_pop_value(struct func *f);
+struct value *func_top(struct func *f, uint32_t n); // the n-th operand from the top, 0: the top
+uint32_t func_height(const struct func *f);
+enum we_kind func_kind(const struct func *f, we_valtype type);
+
+LLVMBasicBlockRef func_block(struct func *f);
+void func_go_on(struct func *f, LLVMBasicBlockRef block); // fill that block from here on
+// Branch to a new block, cold, if the i1 holds; the builder is in the cold block then. Returns: the one to go on with.
+LLVMBasicBlockRef func_cold_if(struct func *f, LLVMValueRef cond);
+// Trap if the i1 holds. Goes on in a new block.
 void func_trap_if(struct func *f, LLVMValueRef cond, enum we_trap trap);
+void func_trap(struct func *f, enum we_trap trap); // ends the block
+// The code from here on is unreachable.
+void func_end_block(struct func *f);
+
+// A store to what can be seen after a trap comes.
+void func_before_store(struct func *f, bool may_fault);
+void func_pin(struct func *f, LLVMValueRef v); // NULL: only the order
+void func_before_fault(struct func *f);
+void func_forget(struct func *f); // the state of pins and locals is unknown: a join
+
+LLVMValueRef func_store(struct func *f); // struct we_store *
+LLVMValueRef func_cells(struct func *f);
+LLVMValueRef func_heap(struct func *f);
+LLVMValueRef func_heap_base(struct func *f);
+LLVMValueRef func_mem(struct func *f, we_memidx mem);
+LLVMValueRef func_mem_base(struct func *f, we_memidx mem);
+LLVMValueRef func_table(struct func *f, we_tableidx table);
+LLVMValueRef func_def(struct func *f, we_typeidx type); // struct we_deftype *
+LLVMValueRef func_slots(struct func *f, uint32_t n); // room for n slots
+
+enum rt {
+#define WE_RT(name, ret, ...) RT_##name,
+#include "native_rt.def"
+#undef WE_RT
+	RT_N
+};
+// Call a function of the runtime: args after the instance. Looks at the interrupt word after it.
+LLVMValueRef func_rt(struct func *f, enum rt fn, LLVMValueRef *args, unsigned n_args);
+
+// Values as they lie in slots and cells.
+LLVMValueRef func_to_slot(struct func *f, struct value v);           // i64; not v128
+LLVMValueRef func_from_slot(struct func *f, LLVMValueRef slot, enum we_kind kind);
+void func_put_slots(struct func *f, LLVMValueRef at, const struct value *values, uint32_t n);
+
+// Around what may collect: references among operands and locals go to cells, and come back moved.
+void func_spill(struct func *f);
+void func_reload(struct func *f);
+// Between them: where the reference that is the n-th operand from below lies.
+LLVMValueRef func_cell_of(struct func *f, uint32_t n);
+// Before a return or a tail call.
+void func_leave(struct func *f);
+
+LLVMValueRef func_local_get(struct func *f, we_localidx i);
+void func_local_set(struct func *f, we_localidx i, LLVMValueRef v);
+void func_set_place(struct func *f); // what is made from here on belongs to f->at
+// One more element of a vec, zeroed.
+void *func_add(struct we_vec *vec, size_t elem_bytes);
+
+// ---- by subject: each handles its instructions, operands on the stack ------------------------------
+
+void lower_instr(struct func *f, const struct we_instr *in); // anything
+bool lower_control(struct func *f, const struct we_instr *in);
+bool lower_call(struct func *f, const struct we_instr *in);
+bool lower_memory(struct func *f, const struct we_instr *in);
+bool lower_ref(struct func *f, const struct we_instr *in);
+
+// Blocks and phis of a label whose op and types are set.
+void lower_make_label(struct func *f, struct label *label);
+// A branch to the n-th label with the top operands; the operands stay.
+void lower_branch(struct func *f, uint32_t n);
+void lower_branch_if(struct func *f, LLVMValueRef cond, uint32_t n);
+// An exception is under way in store->exception: go where it is caught, or return. Ends the block.
+void lower_exception(struct func *f);
+void lower_check_exception(struct func *f);
 
 // lower_num.c: scalar instructions with params and results in letters that touch no memory (opcode.def): v are
 // the operands in order. Returns the result. Conversions and divisions trap by func_trap_if.

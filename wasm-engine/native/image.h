@@ -25,6 +25,8 @@ struct we_image_header {
 	uint32_t needs_reach; // 32-bit memories need their whole reservation: no compares in the code
 };
 
+#define WE_IMAGE_INLINED 1u // body: it is where it is called and nowhere else
+
 // Offsets in the code; 0: the function has no native code. The body is never at 0.
 struct we_image_func {
 	uint32_t body;

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_jit_compile: lowering, passes, code generation, image.
+//
+// Module path 3/6.
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi.h"
+#include "object.h"
+#include "scan.h"
+#include "target.h"
+
+// Short on purpose: two thirds of the time is code generation, and default<O2> gains little over it (docs/jit.md).
+static const char passes[] =
+	"function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>),"
+	"cgscc(inline),"
+	"function(sroa,early-cse<memssa>,jump-threading,simplifycfg,instcombine<no-verify-fixpoint>,"
+	"loop-mssa(loop-rotate,licm),simplifycfg,loop(indvars,loop-unroll-full),"
+	"gvn,bdce,dse,adce,simplifycfg,instcombine<no-verify-fixpoint>),"
+	"globaldce";
+
+struct target {
+	const char *cpu;
+	char features[TARGET_FEATURES_BYTES];
+};
+
+static bool may_be_called(const struct we_module *module, we_funcidx idx)
+{
+	if (module->is.funcs[idx].is_declared || (module->has_start && module->start == idx))
+		return true;
+	for (uint32_t i = 0; i < module->n_exports; i++) {
+		if (module->exports[i].kind == WE_EXTERN_FUNC && module->exports[i].idx == idx)
+			return true;
+	}
+	return false;
+}
+
+// An entry is one jump: it has no frame of its own.
+static void set_attributes(LLVMValueRef fn, const struct target *target, bool has_frame)
+{
+	LLVMAddTargetDependentFunctionAttr(fn, "frame-pointer", has_frame ? "all" : "none");
+	LLVMAddTargetDependentFunctionAttr(fn, "no-builtins", "true");
+	LLVMAddTargetDependentFunctionAttr(fn, "target-cpu", target->cpu);
+	LLVMAddTargetDependentFunctionAttr(fn, "target-features", target->features);
+}
+
+// Which functions of the module have a body here: the whole range, or less when it is of several batches.
+static void declare(struct unit *u, const struct we_jit_options *opt, const struct target *target)
+{
+	const uint32_t n_imported = u->module->is.n_imported_funcs;
+
+	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
+		char name[16];
+
+		if (i < n_imported || u->is_skipped[i])
+			continue;
+		snprintf(name, sizeof(name), "f%u", i);
+		u->bodies[i] = LLVMAddFunction(u->m, name, u->t_wasm);
+		LLVMSetLinkage(u->bodies[i], LLVMInternalLinkage);
+		set_attributes(u->bodies[i], target, true);
+	}
+}
+
+static void define(struct unit *u, const struct we_jit_options *opt, const struct target *target)
+{
+	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
+		if (u->bodies[i] != NULL)
+			(void)lower_func(u, i);
+	}
+	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
+		char name[16];
+		LLVMValueRef entry;
+
+		if (u->bodies[i] == NULL || !may_be_called(u->module, i))
+			continue;
+		snprintf(name, sizeof(name), "e%u", i);
+		entry = LLVMAddFunction(u->m, name, u->t_wasm);
+		LLVMSetVisibility(entry, LLVMHiddenVisibility);
+		set_attributes(entry, target, false);
+		unit_entry(u, i, entry);
+		(void)unit_enter(u, u->module->is.funcs[i].type);
+	}
+	for (size_t i = 0; i < u->n_sigs; i++) {
+		LLVMSetVisibility(u->sigs[i].enter, LLVMHiddenVisibility);
+		set_attributes(u->sigs[i].enter, target, true);
+	}
+	unit_wrappers(u);
+}
+
+// ---- the stack ----------------------------------------------------------------------------------
+
+static bool is_intrinsic_or_asm(LLVMValueRef call)
+{
+	LLVMValueRef callee = LLVMGetCalledValue(call);
+
+	return LLVMIsAInlineAsm(callee) != NULL ||
+	       (LLVMIsAFunction(callee) != NULL && LLVMGetIntrinsicID(callee) != 0);
+}
+
+static bool is_noreturn(struct unit *u, LLVMValueRef call)
+{
+	const unsigned kind = LLVMGetEnumAttributeKindForName("noreturn", 8);
+
+	(void)u;
+	return LLVMGetCallSiteEnumAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, kind) != NULL;
+}
+
+// Does the function call what may come back to it? A jump to a tail callee counts: that checks by itself.
+static bool has_calls(struct unit *u, LLVMValueRef fn)
+{
+	for (LLVMBasicBlockRef bb = LLVMGetFirstBasicBlock(fn); bb != NULL;
+		bb = LLVMGetNextBasicBlock(bb)) {
+		for (LLVMValueRef in = LLVMGetFirstInstruction(bb); in != NULL;
+			in = LLVMGetNextInstruction(in)) {
+			if (LLVMIsACallInst(in) == NULL || is_intrinsic_or_asm(in) ||
+				is_noreturn(u, in) ||
+				LLVMGetTailCallKind(in) == LLVMTailCallKindMustTail)
+				continue;
+			return true;
+		}
+	}
+	return false;
+}
+
+// Look at the stack before anything else. After inlining, so that what became one function looks once.
+static void guard_stack(struct unit *u, LLVMValueRef fn, uint32_t at)
+{
+	LLVMBasicBlockRef old = LLVMGetEntryBasicBlock(fn);
+	LLVMBasicBlockRef first = LLVMInsertBasicBlockInContext(u->cx, old, "");
+	LLVMBasicBlockRef cold = LLVMAppendBasicBlockInContext(u->cx, fn, "");
+	LLVMValueRef inst = LLVMGetParam(fn, 0);
+	LLVMValueRef next;
+	LLVMValueRef store;
+	LLVMValueRef limit;
+	LLVMValueRef zero = unit_i32(u, 0);
+	LLVMValueRef here;
+	LLVMValueRef br;
+	LLVMValueRef args[3];
+	LLVMValueRef call;
+
+	LLVMPositionBuilderAtEnd(u->b, first);
+	// What is allocated must be in the first block.
+	for (LLVMValueRef in = LLVMGetFirstInstruction(old); in != NULL; in = next) {
+		next = LLVMGetNextInstruction(in);
+		if (LLVMIsAAllocaInst(in) != NULL) {
+			LLVMInstructionRemoveFromParent(in);
+			LLVMInsertIntoBuilder(u->b, in);
+		}
+	}
+	LLVMSetCurrentDebugLocation2(u->b,
+		LLVMDIBuilderCreateDebugLocation(u->cx, at, 0, LLVMGetSubprogram(fn), NULL));
+	store = unit_load_invariant(u, u->t_ptr, inst, offsetof(struct we_instance, store));
+	limit = unit_load(u, u->t_i64,
+		unit_at(u, store, offsetof(struct we_store, native.stack_limit)), PLACE_RUNTIME);
+	here = LLVMBuildPtrToInt(u->b,
+		unit_intrinsic(u, "llvm.frameaddress", &u->t_ptr, 1, &zero, 1), u->t_i64, "");
+	br = LLVMBuildCondBr(
+		u->b, LLVMBuildICmp(u->b, LLVMIntULT, here, limit, ""), cold, old);
+	LLVMSetMetadata(br, u->md_prof, u->unlikely);
+	LLVMPositionBuilderAtEnd(u->b, cold);
+	args[0] = inst;
+	args[1] = unit_i32(u, WE_TRAP_STACK_OVERFLOW);
+	args[2] = unit_i32(u, at);
+	call = LLVMBuildCall2(u->b, u->t_rt[RT_trap],
+		unit_load_invariant(u, u->t_ptr,
+			unit_load_invariant(
+				u, u->t_ptr, store, offsetof(struct we_store, native.rt)),
+			RT_trap * sizeof(void *)),
+		args, 3, "");
+	unit_mark(call, u->a_noreturn);
+	LLVMBuildUnreachable(u->b);
+	LLVMSetCurrentDebugLocation2(u->b, NULL);
+}
+
+static void guard_stacks(struct unit *u)
+{
+	for (LLVMValueRef fn = LLVMGetFirstFunction(u->m); fn != NULL; fn = LLVMGetNextFunction(fn)) {
+		size_t len;
+		const char *name = LLVMGetValueName2(fn, &len);
+
+		if (LLVMIsDeclaration(fn) || name[0] != 'f')
+			continue;
+		if (has_calls(u, fn))
+			guard_stack(u, fn,
+				u->module->is.funcs[strtoul(name + 1, NULL, 10)].body.at);
+	}
+}
+
+// ---- passes and code ----------------------------------------------------------------------------
+
+static int llvm_error(struct we_error *err, LLVMErrorRef e)
+{
+	char *msg = LLVMGetErrorMessage(e);
+	const int rc = we_error_set(err, WE_E_HOST, 0, "LLVM: %s", msg);
+
+	LLVMDisposeErrorMessage(msg);
+	return rc;
+}
+
+static int run_passes(struct unit *u, LLVMTargetMachineRef tm, struct we_error *err)
+{
+	LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+	const char *chosen = getenv("WEIR_JIT_PASSES"); // for experiments
+	LLVMErrorRef e;
+
+	LLVMPassBuilderOptionsSetInlinerThreshold(options, 100);
+	e = LLVMRunPasses(u->m, chosen != NULL ? chosen : passes, tm, options);
+	LLVMDisposePassBuilderOptions(options);
+	return e != NULL ? llvm_error(err, e) : 0;
+}
+
+static int verify(struct unit *u, struct we_error *err)
+{
+	char *msg = NULL;
+	int rc = 0;
+
+	if (LLVMVerifyModule(u->m, LLVMReturnStatusAction, &msg))
+		rc = we_error_set(err, WE_E_HOST, 0, "LLVM's verifier: %.150s", msg);
+	LLVMDisposeMessage(msg);
+	return rc;
+}
+
+static int emit(struct unit *u, LLVMTargetMachineRef tm, const struct we_jit_options *opt,
+	void **ret_image, size_t *ret_bytes, struct we_error *err)
+{
+	LLVMMemoryBufferRef object;
+	char *msg = NULL;
+	int rc;
+
+	if (getenv("WEIR_JIT_ASM") != NULL)
+		LLVMTargetMachineEmitToFile(
+			tm, u->m, getenv("WEIR_JIT_ASM"), LLVMAssemblyFile, &msg);
+	if (LLVMTargetMachineEmitToMemoryBuffer(tm, u->m, LLVMObjectFile, &msg, &object)) {
+		rc = we_error_set(err, WE_E_HOST, 0, "LLVM: %.150s", msg);
+		LLVMDisposeMessage(msg);
+		return rc;
+	}
+	rc = object_to_image(u, opt, LLVMGetBufferStart(object), LLVMGetBufferSize(object),
+		ret_image, ret_bytes, err);
+	LLVMDisposeMemoryBuffer(object);
+	return rc;
+}
+
+static LLVMTargetMachineRef make_machine(const struct target *text)
+{
+	LLVMTargetRef target;
+	char *msg = NULL;
+
+	if (LLVMGetTargetFromTriple(TARGET_TRIPLE, &target, &msg))
+		return NULL;
+	return LLVMCreateTargetMachine(target, TARGET_TRIPLE, text->cpu, text->features,
+		LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
+}
+
+int we_jit_compile(const struct we_module *module, const struct we_jit_options *opt,
+	void **ret_image, size_t *ret_bytes, struct we_error *err)
+{
+	struct target text = {.cpu = target_cpu(&opt->cpu)};
+	LLVMTargetMachineRef tm;
+	struct unit u;
+	char *layout;
+	int rc;
+
+	target_features(&opt->cpu, text.features);
+	tm = make_machine(&text);
+	if (tm == NULL)
+		return we_error_set(err, WE_E_HOST, 0, "LLVM has no x86-64");
+	unit_init(&u, module, opt);
+	LLVMSetTarget(u.m, TARGET_TRIPLE);
+	layout = LLVMCopyStringRepOfTargetData(LLVMCreateTargetDataLayout(tm));
+	LLVMSetDataLayout(u.m, layout);
+	LLVMDisposeMessage(layout);
+	unit_scan(&u);
+	declare(&u, opt, &text);
+	define(&u, opt, &text);
+	LLVMDIBuilderFinalize(u.di);
+	rc = opt->verify ? verify(&u, err) : 0;
+	if (getenv("WEIR_JIT_IR") != NULL)
+		LLVMPrintModuleToFile(u.m, getenv("WEIR_JIT_IR"), NULL);
+	if (rc == 0)
+		rc = run_passes(&u, tm, err);
+	if (rc == 0)
+		guard_stacks(&u);
+	if (rc == 0 && opt->verify)
+		rc = verify(&u, err);
+	if (rc == 0)
+		rc = emit(&u, tm, opt, ret_image, ret_bytes, err);
+	unit_fini(&u);
+	LLVMDisposeTargetMachine(tm);
+	return rc;
+}

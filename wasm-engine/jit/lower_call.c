@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lowering of calls, and the entries and wrappers by which others call: see lower.h.
+//
+// Module path 3/6. Spec: core "Control Instructions" (calls).
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "abi.h"
+
+// Something to call: a body with the instance as context, or an entry with the function.
+struct callee {
+	LLVMValueRef code;
+	LLVMValueRef context;
+	const struct we_functype *type;
+	bool may_throw;
+};
+
+static LLVMValueRef *call_values(uint32_t n)
+{
+	LLVMValueRef *values = calloc((size_t)n + 1, sizeof(*values));
+
+	if (values == NULL)
+		abort();
+	return values;
+}
+
+static LLVMValueRef *pop_args(struct func *f, const struct we_functype *type)
+{
+	LLVMValueRef *args = call_values(type->n_params);
+
+	for (uint32_t i = type->n_params; i-- > 0;)
+		args[i] = func_pop(f);
+	return args;
+}
+
+static void push_results(struct func *f, const struct we_functype *type, LLVMValueRef *results)
+{
+	for (uint32_t i = 0; i < type->n_results; i++)
+		func_push(f, results[i], func_kind(f, we_functype_results(type)[i]));
+}
+
+// Guests see what was stored before a call.
+static void before_call(struct func *f)
+{
+	func_before_fault(f);
+}
+
+static LLVMValueRef store_for(struct func *f, const struct we_functype *type)
+{
+	return abi_needs_buf(f->u, type) || f->uses_cells ? func_store(f) : NULL;
+}
+
+static void call(struct func *f, const struct callee *callee)
+{
+	LLVMValueRef *args = pop_args(f, callee->type);
+	LLVMValueRef *results = call_values(callee->type->n_results);
+	LLVMValueRef store = store_for(f, callee->type);
+	LLVMValueRef result;
+
+	before_call(f);
+	func_spill(f);
+	result = abi_call(f->u, callee->code, callee->context, store, callee->type, args);
+	func_reload(f);
+	abi_get_results(f->u, result, store, callee->type, results);
+	if (callee->may_throw)
+		lower_check_exception(f);
+	push_results(f, callee->type, results);
+	f->is_dirty = f->has_faulting = false;
+	free(args);
+	free(results);
+}
+
+static void tail_call(struct func *f, const struct callee *callee)
+{
+	LLVMValueRef *args = pop_args(f, callee->type);
+	LLVMValueRef result;
+
+	before_call(f);
+	func_leave(f);
+	result = abi_call(f->u, callee->code, callee->context, store_for(f, callee->type),
+		callee->type, args);
+	LLVMSetTailCallKind(result, LLVMTailCallKindMustTail);
+	LLVMBuildRet(f->u->b, result);
+	func_end_block(f);
+	free(args);
+}
+
+// ---- what is called -----------------------------------------------------------------------------
+
+static LLVMValueRef func_of_index(struct func *f, we_funcidx idx)
+{
+	LLVMValueRef funcs = unit_load_invariant(
+		f->u, f->u->t_ptr, f->inst, offsetof(struct we_instance, funcs));
+
+	return unit_load_invariant(f->u, f->u->t_ptr, funcs, idx * sizeof(void *));
+}
+
+static struct callee by_entry(
+	struct func *f, LLVMValueRef func, const struct we_functype *type)
+{
+	return (struct callee){
+		.code = unit_load(f->u, f->u->t_ptr,
+			unit_at(f->u, func, offsetof(struct we_func, entry)), PLACE_RUNTIME),
+		.context = func,
+		.type = type,
+		.may_throw = true,
+	};
+}
+
+static struct callee by_index(struct func *f, we_funcidx idx)
+{
+	const struct we_functype *type = f->u->module->is.funcs[idx].type;
+
+	if (f->u->bodies[idx] == NULL) // imported, or of another batch
+		return by_entry(f, func_of_index(f, idx), type);
+	return (struct callee){.code = f->u->bodies[idx],
+		.context = f->inst,
+		.type = type,
+		.may_throw = f->u->may_throw[idx]};
+}
+
+static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type_idx)
+{
+	struct unit *u = f->u;
+	const struct we_subtype *type = &u->module->is.types[type_idx];
+	const bool is_64 = u->module->is.tables[table].type.limits.is_64;
+	LLVMValueRef i = func_pop(f);
+	LLVMValueRef at = func_table(f, table);
+	LLVMValueRef size = unit_load(
+		u, u->t_i64, unit_at(u, at, offsetof(struct we_table, size)), PLACE_TABLE);
+	LLVMValueRef elems;
+	LLVMValueRef func;
+	LLVMValueRef have;
+	LLVMValueRef def;
+	LLVMValueRef want;
+	LLVMValueRef is_other;
+
+	if (!is_64)
+		i = LLVMBuildZExt(u->b, i, u->t_i64, "");
+	func_trap_if(f, LLVMBuildICmp(u->b, LLVMIntUGE, i, size, ""), WE_TRAP_UNDEFINED_ELEMENT);
+	elems = unit_load(
+		u, u->t_ptr, unit_at(u, at, offsetof(struct we_table, elems)), PLACE_TABLE);
+	func = unit_load(u, u->t_ptr,
+		LLVMBuildInBoundsGEP2(u->b, u->t_ptr, elems, &i, 1, ""), PLACE_TABLE);
+	func_trap_if(f, LLVMBuildIsNull(u->b, func, ""), WE_TRAP_INDIRECT_CALL_TO_NULL);
+	have = unit_load(
+		u, u->t_ptr, unit_at(u, func, offsetof(struct we_func, type)), PLACE_RUNTIME);
+	def = func_def(f, type_idx);
+	want = unit_load_invariant(u, u->t_ptr, def, offsetof(struct we_deftype, func));
+	is_other = LLVMBuildICmp(u->b, LLVMIntNE, have, want, "");
+	if (type->is_final) {
+		func_trap_if(f, is_other, WE_TRAP_BAD_SIGNATURE);
+	} else {
+		LLVMBasicBlockRef next = func_cold_if(f, is_other);
+		LLVMValueRef args[] = {LLVMBuildPtrToInt(u->b, func, u->t_i64, ""),
+			unit_i32(u, 0), unit_i32(u, type_idx)};
+		LLVMValueRef matches = func_rt(f, RT_ref_test, args, 3);
+
+		func_trap_if(f,
+			LLVMBuildICmp(u->b, LLVMIntEQ, matches, unit_i32(u, 0), ""),
+			WE_TRAP_BAD_SIGNATURE);
+		LLVMBuildBr(u->b, next);
+		func_go_on(f, next);
+		func_forget(f);
+	}
+	return by_entry(f, func, type->def->func);
+}
+
+static struct callee by_ref(struct func *f, we_typeidx type)
+{
+	LLVMValueRef func = func_pop(f);
+
+	func_trap_if(
+		f, LLVMBuildIsNull(f->u->b, func, ""), WE_TRAP_NULL_FUNCTION_REFERENCE);
+	return by_entry(f, func, f->u->module->is.types[type].def->func);
+}
+
+// ---- functions of the host ----------------------------------------------------------------------
+
+// A call of an import: mostly the host's, by slots.
+static void call_import(struct func *f, we_funcidx idx)
+{
+	struct unit *u = f->u;
+	const struct we_functype *type = u->module->is.funcs[idx].type;
+	const uint32_t n_slots = type->n_param_slots > type->n_result_slots
+					 ? type->n_param_slots
+					 : type->n_result_slots;
+	const struct callee callee = by_entry(f, func_of_index(f, idx), type);
+	LLVMValueRef store = func_store(f);
+	LLVMValueRef slots = func_slots(f, n_slots + 1);
+	LLVMValueRef *args = pop_args(f, type);
+	LLVMValueRef *mine = call_values(type->n_results);
+	LLVMValueRef *theirs = call_values(type->n_results);
+	LLVMBasicBlockRef host = func_block(f);
+	LLVMBasicBlockRef wasm = func_block(f);
+	LLVMBasicBlockRef done = func_block(f);
+	LLVMBasicBlockRef host_end;
+	LLVMBasicBlockRef wasm_end;
+	LLVMValueRef kind;
+	LLVMValueRef rt_args[2];
+	LLVMValueRef result;
+	uint64_t slot = 0;
+
+	before_call(f);
+	func_spill(f);
+	kind = unit_load_invariant(u, u->t_i32, callee.context, offsetof(struct we_func, kind));
+	LLVMBuildCondBr(u->b,
+		LLVMBuildICmp(u->b, LLVMIntEQ, kind, unit_i32(u, WE_FUNC_HOST), ""), host, wasm);
+
+	func_go_on(f, host);
+	for (uint32_t i = 0; i < type->n_params; i++) {
+		const we_valtype param = we_functype_params(type)[i];
+
+		unit_put_slot(u, args[i], func_kind(f, param), unit_at(u, slots, slot * 8));
+		slot += we_valtype_n_slots(param);
+	}
+	rt_args[0] = callee.context;
+	rt_args[1] = slots;
+	(void)func_rt(f, RT_host_call, rt_args, 2);
+	slot = 0;
+	for (uint32_t i = 0; i < type->n_results; i++) {
+		const we_valtype res = we_functype_results(type)[i];
+
+		mine[i] = unit_get_slot(u, func_kind(f, res), unit_at(u, slots, slot * 8));
+		slot += we_valtype_n_slots(res);
+	}
+	host_end = LLVMGetInsertBlock(u->b);
+	LLVMBuildBr(u->b, done);
+
+	func_go_on(f, wasm);
+	result = abi_call(u, callee.code, callee.context, store, type, args);
+	abi_get_results(u, result, store, type, theirs);
+	wasm_end = LLVMGetInsertBlock(u->b);
+	LLVMBuildBr(u->b, done);
+
+	func_go_on(f, done);
+	for (uint32_t i = 0; i < type->n_results; i++) {
+		LLVMValueRef phi = LLVMBuildPhi(u->b, LLVMTypeOf(mine[i]), "");
+
+		LLVMAddIncoming(phi, &mine[i], &host_end, 1);
+		LLVMAddIncoming(phi, &theirs[i], &wasm_end, 1);
+		mine[i] = phi;
+	}
+	func_reload(f);
+	lower_check_exception(f);
+	push_results(f, type, mine);
+	f->is_dirty = f->has_faulting = false;
+	free(args);
+	free(mine);
+	free(theirs);
+}
+
+bool lower_call(struct func *f, const struct we_instr *in)
+{
+	struct callee callee;
+
+	switch (in->op) {
+	case WE_OP_CALL:
+		if (in->of.idx < f->u->module->is.n_imported_funcs) {
+			call_import(f, in->of.idx);
+			return true;
+		}
+		callee = by_index(f, in->of.idx);
+		break;
+	case WE_OP_RETURN_CALL:
+		callee = by_index(f, in->of.idx);
+		break;
+	case WE_OP_CALL_INDIRECT:
+	case WE_OP_RETURN_CALL_INDIRECT:
+		callee = by_table(f, in->of.pair.b, in->of.pair.a);
+		break;
+	case WE_OP_CALL_REF:
+	case WE_OP_RETURN_CALL_REF:
+		callee = by_ref(f, in->of.idx);
+		break;
+	default:
+		return false;
+	}
+	if (in->op == WE_OP_CALL || in->op == WE_OP_CALL_INDIRECT || in->op == WE_OP_CALL_REF)
+		call(f, &callee);
+	else
+		tail_call(f, &callee);
+	return true;
+}
+
+// ---- how others call ----------------------------------------------------------------------------
+
+void unit_entry(struct unit *u, we_funcidx idx, LLVMValueRef entry)
+{
+	LLVMValueRef args[ABI_N_PARAMS];
+	LLVMValueRef call;
+
+	LLVMPositionBuilderAtEnd(u->b, LLVMAppendBasicBlockInContext(u->cx, entry, ""));
+	for (unsigned i = 0; i < ABI_N_PARAMS; i++)
+		args[i] = LLVMGetParam(entry, i);
+	args[0] = unit_load_invariant(u, u->t_ptr, args[0], offsetof(struct we_func, instance));
+	call = LLVMBuildCall2(u->b, u->t_wasm, u->bodies[idx], args, ABI_N_PARAMS, "");
+	LLVMSetTailCallKind(call, LLVMTailCallKindMustTail);
+	unit_mark(call, u->a_noinline);
+	LLVMBuildRet(u->b, call);
+}
+
+// (entry, func, slots): arguments from slots, results to them.
+static void wrapper(struct unit *u, const struct sig *sig)
+{
+	const struct we_functype *type = sig->type;
+	LLVMValueRef slots = LLVMGetParam(sig->enter, 2);
+	LLVMValueRef func = LLVMGetParam(sig->enter, 1);
+	LLVMValueRef *values = call_values(type->n_params > type->n_results ? type->n_params
+									     : type->n_results);
+	LLVMValueRef store = NULL;
+	LLVMValueRef result;
+	uint64_t slot = 0;
+
+	LLVMPositionBuilderAtEnd(u->b, LLVMAppendBasicBlockInContext(u->cx, sig->enter, ""));
+	if (abi_needs_buf(u, type))
+		store = unit_load_invariant(u, u->t_ptr, func, offsetof(struct we_func, store));
+	for (uint32_t i = 0; i < type->n_params; i++) {
+		const we_valtype param = we_functype_params(type)[i];
+
+		values[i] = unit_get_slot(u, we_valtype_kind(u->module->engine, param),
+			unit_at(u, slots, slot * 8));
+		slot += we_valtype_n_slots(param);
+	}
+	result = abi_call(u, LLVMGetParam(sig->enter, 0), func, store, type, values);
+	abi_get_results(u, result, store, type, values);
+	slot = 0;
+	for (uint32_t i = 0; i < type->n_results; i++) {
+		const we_valtype res = we_functype_results(type)[i];
+
+		unit_put_slot(u, values[i], we_valtype_kind(u->module->engine, res),
+			unit_at(u, slots, slot * 8));
+		slot += we_valtype_n_slots(res);
+	}
+	LLVMBuildRet(u->b, unit_i32(u, 0));
+	free(values);
+}
+
+void unit_wrappers(struct unit *u)
+{
+	for (size_t i = 0; i < u->n_sigs; i++)
+		wrapper(u, &u->sigs[i]);
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a batch must know of all bodies before one is lowered.
+//
+// Module path 3/6. Which functions may end with an exception (a fixed point over calls), which have references that the
+// collector moves, and which are too large or too deeply nested for the optimizer.
+#include "scan.h"
+
+#include <stdlib.h>
+
+struct call {
+	we_funcidx from;
+	we_funcidx to;
+};
+
+struct scan {
+	struct unit *u;
+	struct we_vec calls; // struct call
+};
+
+static bool is_traced(const struct unit *u, we_valtype type)
+{
+	return we_valtype_trace(u->module->engine, type) != WE_TRACE_NONE;
+}
+
+static bool returns_refs(const struct unit *u, const struct we_functype *type)
+{
+	for (uint32_t i = 0; i < type->n_results; i++) {
+		if (is_traced(u, we_functype_results(type)[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool has_ref_locals(const struct unit *u, const struct we_func_def *def)
+{
+	for (uint32_t i = 0; i < def->type->n_params; i++) {
+		if (is_traced(u, we_functype_params(def->type)[i]))
+			return true;
+	}
+	for (uint32_t i = 0; i < def->n_runs; i++) {
+		if (is_traced(u, def->runs[i].type))
+			return true;
+	}
+	return false;
+}
+
+static bool catches_refs(const struct we_instr *in)
+{
+	struct we_reader r = in->of.try_table.catches;
+
+	for (uint32_t i = 0; i < in->of.try_table.n; i++) {
+		struct we_catch clause;
+
+		if (we_catch_read(&r, &clause) < 0)
+			abort(); // it was valid
+		if (clause.has_ref || clause.has_tag) // its arguments may be references
+			return true;
+	}
+	return false;
+}
+
+// May a reference that moves come to be an operand by this?
+static bool makes_refs(const struct unit *u, const struct we_instr *in)
+{
+	const struct we_module_spaces *is = &u->module->is;
+
+	switch (in->op) {
+	case WE_OP_CALL:
+		return returns_refs(u, is->funcs[in->of.idx].type);
+	case WE_OP_CALL_INDIRECT:
+		return returns_refs(u, is->types[in->of.pair.a].def->func);
+	case WE_OP_CALL_REF:
+		return returns_refs(u, is->types[in->of.idx].def->func);
+	case WE_OP_GLOBAL_GET:
+		return is_traced(u, is->globals[in->of.idx].type.val);
+	case WE_OP_TABLE_GET:
+		return is_traced(u, is->tables[in->of.idx].type.elem);
+	case WE_OP_TRY_TABLE:
+		return catches_refs(in);
+	case WE_OP_REF_NULL:
+	case WE_OP_REF_I31:
+		return true;
+	default:
+		return in->op >= WE_OP_STRUCT_NEW && in->op <= WE_OP_I31_GET_U;
+	}
+}
+
+static void note_call(struct scan *s, we_funcidx from, const struct we_instr *in)
+{
+	struct call *call;
+
+	switch (in->op) {
+	case WE_OP_THROW:
+	case WE_OP_THROW_REF:
+	case WE_OP_CALL_INDIRECT:
+	case WE_OP_CALL_REF:
+	case WE_OP_RETURN_CALL_INDIRECT:
+	case WE_OP_RETURN_CALL_REF:
+		s->u->may_throw[from] = true;
+		return;
+	case WE_OP_CALL:
+	case WE_OP_RETURN_CALL:
+		call = func_add(&s->calls, sizeof(*call));
+		*call = (struct call){.from = from, .to = in->of.idx};
+		return;
+	default:
+		return;
+	}
+}
+
+static void scan_func(struct scan *s, we_funcidx idx)
+{
+	struct unit *u = s->u;
+	const struct we_func_def *def = &u->module->is.funcs[idx];
+	uint32_t nesting = 0;
+	uint32_t deepest = 0;
+	struct we_reader r;
+
+	u->uses_cells[idx] = has_ref_locals(u, def);
+	we_module_reader(u->module, def->body, &r, NULL);
+	while (we_reader_left(&r) > 0) {
+		struct we_instr in;
+
+		if (we_instr_read(&r, &in) < 0)
+			abort(); // it was valid
+		note_call(s, idx, &in);
+		if (!u->uses_cells[idx] && makes_refs(u, &in))
+			u->uses_cells[idx] = true;
+		if (in.op == WE_OP_BLOCK || in.op == WE_OP_LOOP || in.op == WE_OP_IF ||
+			in.op == WE_OP_TRY_TABLE) {
+			nesting++;
+			deepest = nesting > deepest ? nesting : deepest;
+		} else if (in.op == WE_OP_END && nesting > 0) {
+			nesting--;
+		}
+	}
+	u->is_skipped[idx] =
+		deepest > JIT_MAX_NESTING || def->body.end - def->body.at > JIT_MAX_BODY_BYTES;
+}
+
+void unit_scan(struct unit *u)
+{
+	const struct we_module_spaces *is = &u->module->is;
+	struct scan s = {.u = u};
+	bool is_stable = false;
+
+	for (we_funcidx i = 0; i < is->n_imported_funcs; i++)
+		u->may_throw[i] = true;
+	for (we_funcidx i = is->n_imported_funcs; i < is->n_funcs; i++)
+		scan_func(&s, i);
+	while (!is_stable) {
+		const struct call *calls = s.calls.data;
+
+		is_stable = true;
+		for (size_t i = s.calls.len; i-- > 0;) {
+			if (u->may_throw[calls[i].to] && !u->may_throw[calls[i].from]) {
+				u->may_throw[calls[i].from] = true;
+				is_stable = false;
+			}
+		}
+	}
+	we_vec_fini(&s.calls);
+}
