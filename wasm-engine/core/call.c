@@ -4,6 +4,8 @@
 // Module path 4/6. Thread: the store's worker. Spec: core "Invocation".
 #include <stdlib.h>
 
+#include "engine.h"
+#include "native.h"
 #include "runtime.h"
 #include "tier.h"
 
@@ -13,6 +15,7 @@ void we_func_init_host(struct we_func *func, struct we_store *store, const struc
 	func->kind = WE_FUNC_HOST;
 	func->type = type;
 	func->store = store;
+	func->entry = (void *)(uintptr_t)we_native_generic;
 	func->host = fn;
 	func->env = env;
 	func->next = store->host_funcs;
@@ -44,6 +47,12 @@ static void name_func(const struct we_store *store, struct we_error *err)
 		we_module_name_func(store->frames[0].module, err->func, err);
 }
 
+static inline int call(struct we_func *func, uint64_t *slots, struct we_error *err)
+{
+	return func->enter != NULL ? we_native_call(func, slots, err)
+				   : func->store->tier->call(func, slots, err);
+}
+
 int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	struct we_store *store = func->store;
@@ -55,12 +64,15 @@ int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	store->n_frames = 0;
 	entry = atomic_load_explicit(&store->entry, memory_order_relaxed);
 	if (entry != 0) // a host function calls back: still the same entry
-		return store->tier->call(func, slots, err);
+		return call(func, slots, err);
 	atomic_store_explicit(&store->entry, ++store->n_entries, memory_order_relaxed);
 	store->exception = 0;
 	if (store->has_heap_budget && store->heap != NULL)
 		we_heap_enter(store->heap, store->n_entries);
-	rc = store->tier->call(func, slots, err);
+	if (atomic_load_explicit(&store->engine->native_generation, memory_order_relaxed) !=
+		store->native.generation)
+		we_native_bind_store(store);
+	rc = call(func, slots, err);
 	atomic_store_explicit(&store->entry, 0, memory_order_relaxed);
 	if (rc < 0)
 		name_func(store, err);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "arena.h"
 #include "type.h"
@@ -20,6 +21,7 @@ struct we_rectype;
 struct we_engine {
 	struct we_engine_config config; // defaults filled in
 	const struct we_tier *tier;
+	_Atomic uint64_t native_generation; // counts images that were published for any module
 	uint64_t hash_seed;          // secret, so that no module can choose types that collide
 	pthread_mutex_t lock;        // of all below
 	struct we_arena arena;       // of the types

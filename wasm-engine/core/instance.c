@@ -10,6 +10,7 @@
 
 #include "const_expr.h"
 #include "feature.h"
+#include "native.h"
 #include "validate.h"
 
 // Modules that use these may make objects.
@@ -160,6 +161,7 @@ static int alloc_instance(struct we_store *store, struct we_module *module,
 	inst->store = store;
 	inst->module = we_module_ref(module);
 	inst->mem0 = &we_memory_none;
+	inst->defs = module->defs;
 	inst->next = store->instances;
 	store->instances = inst;
 	store->n_instances++;
@@ -191,6 +193,7 @@ static void make_funcs(struct we_instance *inst)
 		func->code = is->funcs[i].code;
 		func->instance = inst;
 		func->store = inst->store;
+		func->entry = (void *)(uintptr_t)we_native_generic;
 		inst->funcs[i] = func;
 	}
 }
@@ -280,8 +283,12 @@ static int make_all(struct we_instance *inst, struct we_vec *stack, struct we_er
 		inst->datas[i].data = is->datas[i].bytes.data;
 		inst->datas[i].len = (uint32_t)is->datas[i].bytes.len;
 	}
-	if (rc == 0 && is->n_mems > 0)
+	if (rc == 0 && is->n_mems > 0) {
 		inst->mem0 = inst->mems[0];
+		inst->mem0_base = inst->mem0->base;
+	}
+	if (rc == 0)
+		we_native_bind(inst);
 	return rc;
 }
 

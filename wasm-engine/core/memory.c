@@ -65,11 +65,21 @@ static int commit(struct we_memory *memory, uint64_t bytes)
 	return 0;
 }
 
+bool we_memory_has_reach(const struct we_memory *memory)
+{
+	return memory->reserved_bytes == MEMORY32_BYTES &&
+	       memory->mapped_bytes == GUARD_BYTES + REACH_BYTES;
+}
+
+bool we_memory_covers(const struct we_memory *memory, uintptr_t address)
+{
+	return address - (uintptr_t)(memory->base - GUARD_BYTES) < memory->mapped_bytes + 16;
+}
+
 // May a memory of this type, of at most max_bytes, live in the address space?
 static bool suits(const struct we_memory *spare, const struct we_memtype *type, uint64_t max_bytes)
 {
-	if (!type->limits.is_64 && spare->reserved_bytes == MEMORY32_BYTES &&
-		spare->mapped_bytes == GUARD_BYTES + REACH_BYTES)
+	if (!type->limits.is_64 && we_memory_has_reach(spare))
 		return true;
 	return type->limits.is_64 == spare->type.limits.is_64 && spare->reserved_bytes >= max_bytes;
 }

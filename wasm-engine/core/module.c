@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "instr.h"
 #include "limits.h"
+#include "native.h"
 #include "tier.h"
 #include "validate.h"
 
@@ -112,8 +113,23 @@ static int validate(struct we_module *module, struct we_error *err)
 	return rc;
 }
 
+// The types as native code finds them.
+static int collect_defs(struct we_module *module, struct we_error *err)
+{
+	const uint32_t n = module->is.n_types;
+
+	module->defs = we_arena_array(&module->arena, n, sizeof(*module->defs));
+	if (module->defs == NULL)
+		return we_error_set(
+			err, WE_E_NOMEM, module->file_offset, "no memory for a module's types");
+	for (we_typeidx i = 0; i < n; i++)
+		module->defs[i] = module->is.types[i].def;
+	return 0;
+}
+
 static void destroy(struct we_module *module)
 {
+	we_native_release(module);
 	for (we_funcidx i = module->is.n_imported_funcs; i < module->is.n_funcs; i++)
 		module->engine->tier->release(module->is.funcs[i].code);
 	we_arena_fini(&module->arena);
@@ -153,6 +169,8 @@ int we_module_create(struct we_engine *engine, struct we_bytes bytes, uint64_t f
 	if (rc == 0) {
 		we_module_decode_names(module);
 		rc = validate(module, err);
+		if (rc == 0)
+			rc = collect_defs(module, err);
 		if (rc < 0)
 			name_place(module, err);
 	}

@@ -4,7 +4,7 @@
 // Module path 1/6 to 3/6. Index spaces are whole: imported things come first, then the module's
 // own.
 // Owns:   all it points to, in its arena; its own copy of the binary.
-// Thread: immutable once we_module_create returns; the reference count is atomic.
+// Thread: immutable once we_module_create returns; the reference count and the list of images are atomic.
 // Spec:   core "Modules".
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "type.h"
 
 struct we_blocktype;
+struct we_image;
 struct we_reader;
 
 // Spec: core "Recursive Types", "Composite Types".
@@ -169,10 +170,13 @@ struct we_module {
 	struct we_engine *engine;
 	_Atomic uint32_t refs;
 	struct we_arena arena;
-	struct we_bytes bytes;      // the whole binary, this module's copy
-	uint64_t file_offset;       // of bytes[0], added to offsets in messages
-	uint64_t features;          // bits of enum we_feature: what the module uses
-	struct we_module_spaces is; // index spaces
+	struct we_bytes bytes;          // the whole binary, this module's copy
+	uint64_t file_offset;           // of bytes[0], added to offsets in messages
+	uint64_t features;              // bits of enum we_feature: what the module uses
+	struct we_module_spaces is;     // index spaces
+	const struct we_deftype **defs; // of is.types: [n_types], for native code
+	_Atomic(struct we_image *)
+		images; // native code, in the order of publication; NULL: none yet
 	struct we_import_def *imports;
 	struct we_export_def *exports;
 	const struct we_export_def **exports_by_name; // sorted by the validator: [n_exports]

@@ -13,10 +13,12 @@ extern const struct we_native_rt we_native_rt;
 
 // As struct we_tier.call, for a function whose enter is set.
 int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err);
-// Give the functions of an instance the native code that its module has now, if it can run here. Called by the worker when
-// it makes an instance, and for all of a store when the engine has got more code since (burst boundary).
+// Give the functions of an instance the native code that its module has got since the last time, if it can run here. Called by
+// the worker when it makes an instance, and for all of a store when the engine has got more code since (burst boundary).
 void we_native_bind(struct we_instance *inst);
 void we_native_bind_store(struct we_store *store);
+// Take it from the functions of an instance; no call of the store is under way.
+void we_native_unbind(struct we_instance *inst);
 // The entry that runs shall end: signal its thread if it runs native code. Any thread; after store->interrupt was set.
 void we_native_interrupt(struct we_store *store);
 // Show the collector the shadow stacks of all native entries of the store.

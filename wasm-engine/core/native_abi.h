@@ -4,11 +4,15 @@
 // Module path 3/6. Included by the compiler (jit/), which takes offsets from these structures, and by the runtime, which
 // is built with them: an image of another build is never loaded.
 //
-// Calling convention of wasm functions, LLVM's tailcc with everything in registers: first the context, then the
+// Calling convention of wasm functions, the C convention with everything in registers: first the context, then the
 // parameters in order. Integer class (i32, i64, references): WE_ABI_INTS registers with the context; float class (f32, f64,
 // v128): WE_ABI_FLOATS. A parameter that finds no register of its class lies in store->native.buf, at the slot that
 // it has in the parameters' slots (we_host_fn). Results the same: WE_ABI_RET_INTS and WE_ABI_RET_FLOATS of them in registers,
 // the others in buf at their slots. References travel as: func a pointer, extern 64 bits, any and exn 32 bits.
+//
+// On x86-64: rdi rsi rdx rcx r8 r9, xmm0 to xmm7; results, the members of a structure in any mix and order, in rax rdx rcx, xmm0 xmm1;
+// what is above the value in a register is undefined; rbx, rbp and r12 to r15 are kept. LLVM's tailcc has the same registers, but
+// returns by `ret $8` even without stack arguments; one prototype for all functions makes every tail call legal without it (jit/abi.h).
 //
 // A function has two forms: the body, whose context is the instance, called within a module; and the
 // entry, whose context is the struct we_func, called through func->entry by everybody else. What has no native code has the
@@ -34,8 +38,10 @@ enum {
 	WE_ABI_RET_INTS = 3,
 	WE_ABI_RET_FLOATS = 2,
 	WE_ABI_BUF_SLOTS = 2048, // more than parameters or results have
-	WE_ABI_STACK_MARGIN = 65536, // bytes below stack_limit that runtime functions, signal frames and the largest frame may use
-	WE_ABI_MAX_FRAME = 32768, // bytes of one generated function's frame; larger ones stay in the interpreter
+	WE_ABI_STACK_MARGIN =
+		65536, // bytes below stack_limit that runtime functions, signal frames and the largest frame may use
+	WE_ABI_MAX_FRAME =
+		32768, // bytes of one generated function's frame; larger ones stay in the interpreter
 };
 
 // An entry from the host that runs native code; lives on the C stack, linked in the thread.
@@ -43,20 +49,21 @@ struct we_activation {
 	uintptr_t exit_sp;           // enter.S: where leaving puts rsp; its frame ends the walk
 	struct we_activation *outer; // of this thread; NULL: none
 	struct we_store *store;
-	const struct we_instance *inst;
-	int32_t rc;    // after leaving by a trap or a failure: what to return, < 0
-	uint32_t trap; // SIGSEGV and deadline: enum we_trap to raise at (pc, fp)
-	uintptr_t pc;  // of the interrupted instruction
-	uintptr_t fp;  // its rbp
+	const struct we_func *func; // that was entered
+	int32_t rc;                 // after leaving by a trap or a failure: what to return, < 0
+	uint32_t trap;              // SIGSEGV and deadline: enum we_trap to raise at (pc, fp)
+	uintptr_t pc;               // of the interrupted instruction
+	uintptr_t fp;               // its rbp
 };
 
 // In struct we_store.
 struct we_native {
-	uintptr_t stack_limit;     // a frame pointer below this is a stack overflow
-	const struct we_native_rt *rt; // the runtime's functions
+	uintptr_t stack_limit;            // a frame pointer below this is a stack overflow
+	const struct we_native_rt *rt;    // the runtime's functions
 	struct we_activation *activation; // innermost of this store, NULL: none
-	_Atomic int32_t tid;       // thread that runs native code of this store, 0: none; for the deadline's signal
-	uint64_t generation;       // of the engine's native code when functions were bound last
+	_Atomic int32_t
+		tid; // thread that ran native code of this store last, 0: none; for the deadline's signal
+	uint64_t generation; // of the engine's native code when functions were bound last
 	_Alignas(16) uint64_t buf[WE_ABI_BUF_SLOTS];
 };
 

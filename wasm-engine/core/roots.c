@@ -3,6 +3,7 @@
 //
 // Module path 4/6. Owns: nothing. Thread: the store's worker.
 #include "heap.h"
+#include "native.h"
 #include "runtime.h"
 #include "tier.h"
 
@@ -44,6 +45,7 @@ static void visit_args(struct we_store *store, struct we_root_visitor *v)
 void we_store_visit_roots(struct we_store *store, struct we_root_visitor *v)
 {
 	store->tier->visit_roots(store, v);
+	we_native_visit_roots(store, v);
 	for (struct we_const_stack *s = store->const_stack; s != NULL; s = s->outer) {
 		for (size_t i = 0; i < s->n; i++)
 			visit(v, s->cells[i].slot, 1, s->cells[i].trace);

@@ -67,12 +67,14 @@ struct we_func {
 	void *code;                   // WASM: of the execution tier, from we_func_def
 	struct we_instance *instance; // WASM
 	struct we_store *store;
-	void *entry;          // native code that takes this function, for native callers; never NULL
-	void *enter;          // native code for callers in C; NULL: none, the interpreter runs it
-	we_host_fn host;      // HOST
-	void *env;            // HOST
+	void *entry;     // native code that takes this function, for native callers; never NULL
+	void *enter;     // native code for callers in C; NULL: none, the interpreter runs it
+	we_host_fn host; // HOST
+	void *env;       // HOST
 	struct we_func *next; // HOST: of the store
 };
+
+struct we_image; // wasm-engine/native/image.h
 
 // A segment as bulk instructions see it; dropped: n is 0.
 struct we_elem_inst {
@@ -99,8 +101,10 @@ struct we_instance {
 	struct we_store *store;
 	struct we_module *module;  // holds a reference
 	struct we_func *own_funcs; // [n_funcs - n_imported_funcs]
-	struct we_arena arena;     // of all arrays above
-	struct we_instance *next;  // of the store
+	const struct we_image
+		*image;           // the last of the module that functions were bound to, or NULL
+	struct we_arena arena;    // of all arrays above
+	struct we_instance *next; // of the store
 };
 
 // Where a guest call stands; the tiers keep this up to date around calls that leave them.
@@ -178,7 +182,7 @@ struct we_store {
 	uint64_t exception;                   // under way, a we_ref; 0: none
 	bool is_interp;                       // native code is not to be used
 	struct we_native native;
-	uint32_t n_frames;                    // of the last trap
+	uint32_t n_frames; // of the last trap
 	struct we_trap_frame frames[WE_BACKTRACE_FRAMES];
 };
 
@@ -216,6 +220,12 @@ void we_memory_delete_newest(struct we_store *store);
 // The same, but its address space goes to store->spare, zeroed.
 void we_memory_spare_newest(struct we_store *store);
 void we_memory_delete_spare(struct we_store *store);
+// Does every address that a 32-bit index plus a 32-bit offset can form lie in its mapping, or at most 16 bytes beyond? Then
+// native code does not compare.
+bool we_memory_has_reach(const struct we_memory *memory);
+// Is an address in its mapping, guards included, or so close behind that an access that begins in it may have ended there?
+// Async-signal-safe.
+bool we_memory_covers(const struct we_memory *memory, uintptr_t address);
 void we_table_delete_newest(struct we_store *store);
 void we_global_delete_newest(struct we_store *store);
 void we_tag_delete_newest(struct we_store *store);

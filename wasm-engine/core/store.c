@@ -9,6 +9,7 @@
 
 #include "engine.h"
 #include "instance.h"
+#include "native.h"
 #include "runtime.h"
 #include "tier.h"
 
@@ -46,6 +47,7 @@ int we_store_create(struct we_engine *engine, const struct we_store_limits *limi
 	if (store == NULL)
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a store");
 	*store = (struct we_store){.interrupt = UINT64_MAX, .tier = engine->tier, .engine = engine};
+	store->native.rt = &we_native_rt;
 	fill_limits(&store->limits, limits);
 	store->has_heap_budget =
 		store->limits.heap_entry_bytes > 0 || store->limits.heap_entry_us > 0;
@@ -108,6 +110,18 @@ void we_store_reset(struct we_store *store)
 	store->n_frames = 0; // they name modules that may go
 }
 
+void we_store_set_interp(struct we_store *store, bool is_interp)
+{
+	assert(store->entry == 0 && store->calls.n_entered == 0);
+	store->is_interp = is_interp;
+	for (struct we_instance *inst = store->instances; inst != NULL; inst = inst->next) {
+		if (is_interp)
+			we_native_unbind(inst);
+		else
+			we_native_bind(inst);
+	}
+}
+
 int we_store_make_heap(struct we_store *store, struct we_error *err)
 {
 	if (store->heap != NULL)
@@ -154,8 +168,10 @@ uint64_t we_store_entry(const struct we_store *store)
 
 void we_store_interrupt(struct we_store *store, uint64_t entry)
 {
-	if (entry != 0)
-		atomic_store_explicit(&store->interrupt, entry, memory_order_relaxed);
+	if (entry == 0)
+		return;
+	atomic_store_explicit(&store->interrupt, entry, memory_order_relaxed);
+	we_native_interrupt(store);
 }
 
 void we_store_collect(struct we_store *store)

@@ -235,6 +235,8 @@ WE_PUBLIC void we_store_destroy(struct we_store *store); // NULL is fine; frees 
 // call, and little more than zeroing its memory. No pointer of before is valid after it, those in linkers included:
 // destroy these.
 WE_PUBLIC void we_store_reset(struct we_store *store);
+// Is native code not to be used? At first it is. No call is under way.
+WE_PUBLIC void we_store_set_interp(struct we_store *store, bool is_interp);
 WE_PUBLIC struct we_engine *we_store_engine(const struct we_store *store);
 // Bytes of linear memory now accessible to guests of this store.
 WE_PUBLIC uint64_t we_store_memory_bytes(const struct we_store *store);
@@ -417,6 +419,17 @@ WE_PUBLIC uint32_t we_store_backtrace(
 	const struct we_store *store, struct we_frame *frames, uint32_t cap);
 // "at function 3 name (0x1c)", cut to cap bytes with the terminator.
 WE_PUBLIC void we_frame_print(const struct we_frame *frame, char *buf, size_t cap);
+
+// ---- native code: what it asks of the process and its threads -----------------------------------
+
+// Install the handlers that native code needs: of SIGSEGV, which goes on to the handler that was there when it is not a
+// guest's fault, and of the highest realtime signal that is free. Done by itself when the first native code is loaded; call it
+// before that where others choose signals, too. Fails: HOST.
+WE_PUBLIC WE_MUST_USE int we_process_prepare(struct we_error *err);
+// Make the calling thread ready to run native code: a stack for signals, unless it has one, and those two signals not blocked. Done
+// by itself at the first call; afterwards calls make no system call. It goes with the thread. Fails: HOST when the thread's
+// stack is too small, or the machine refuses; guests then run in the interpreter.
+WE_PUBLIC WE_MUST_USE int we_thread_prepare(struct we_error *err);
 
 // ---- deadlines: from another thread -------------------------------------------------------------
 

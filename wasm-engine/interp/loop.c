@@ -1284,6 +1284,7 @@ int we_loop_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	calls->n_entered++;
 	calls->err = err;
 	calls->fp = NULL;
+	calls->floor = NULL;
 	calls->outer = &saved;
 	regs = (struct we_regs){
 		.ip = (const struct we_iop *)(const void *)code->words,

@@ -3,10 +3,10 @@
 //
 // Module path 3/6. Position-independent: code and constants in one piece, all relocations resolved within it, no undefined symbol. Little-endian;
 // header, then arrays in the order of the fields, then the code from code_at on, a multiple of 4096.
-// Owns: nothing. Thread: immutable.
+// Owns: nothing. Thread: immutable, but for the link to the next.
 #pragma once
 
-#include "we.h"
+#include "module.h"
 
 #define WE_IMAGE_MAGIC "weimage1"
 
@@ -22,7 +22,8 @@ struct we_image_header {
 	uint32_t code_at;    // bytes from the start of the image
 	uint32_t code_bytes;
 	uint32_t n_exec_bytes; // of the code: what is instructions; constants follow
-	uint32_t needs_reach; // 32-bit memories need their whole reservation: no compares in the code
+	uint32_t
+		needs_reach; // 32-bit memories need their whole reservation: no compares in the code
 };
 
 #define WE_IMAGE_INLINED 1u // body: it is where it is called and nowhere else
@@ -31,7 +32,8 @@ struct we_image_header {
 struct we_image_func {
 	uint32_t body;
 	uint32_t entry; // 0 when nobody else can call it
-	uint32_t enter; // C: uint32 (*)(void *entry, struct we_func *func, uint64_t *slots); 0 when entry is
+	uint32_t
+		enter; // C: uint32 (*)(void *entry, struct we_func *func, uint64_t *slots); 0 when entry is
 };
 
 // Instructions [begin, end) belong to a function of the module.
@@ -47,8 +49,34 @@ struct we_image_place {
 	uint32_t at;
 };
 
-struct we_image; // mapped
+enum {
+	WE_IMAGE_PAGE_BYTES = 4096,           // code begins at a multiple of it
+	WE_IMAGE_MAX_CODE = 256 * 1024 * 1024 // bytes
+};
 
 // Is the whole of it sound? Every count and offset is checked. Fails: INVALID, naming the offset and what is wrong.
 WE_MUST_USE int we_image_check(const void *image, uint64_t size_bytes, struct we_error *err);
 uint64_t we_image_sum(const void *bytes, uint64_t n);
+
+// An image whose code is mapped.
+struct we_image {
+	struct we_image_header header;
+	const uint8_t *code;                 // [header.code_bytes] in the space for code
+	const struct we_image_func *funcs;   // [header.n_funcs]
+	const struct we_image_range *ranges; // [header.n_ranges]
+	const struct we_image_place *places; // [header.n_places]
+	const struct we_module *module;      // that it was published for, or NULL
+	_Atomic(struct we_image *) next;     // published for the module after it
+};
+
+// Check an image and map its code: space.h. Returns owned: release it, or publish it (publish.h).
+// Fails: INVALID; NOMEM; HOST when the machine refuses.
+WE_MUST_USE int we_image_map(
+	const void *image, uint64_t size_bytes, struct we_image **ret_image, struct we_error *err);
+// Take it out of the process: no thread runs it. NULL is fine.
+void we_image_release(struct we_image *image);
+
+// The function of the module that the instruction at the offset in the code belongs to, or WE_NO_FUNC.
+we_funcidx we_image_func_at(const struct we_image *image, uint32_t offset);
+// The wasm instruction that it belongs to, bytes from the start of the module; 0: none.
+uint32_t we_image_at(const struct we_image *image, uint32_t offset);

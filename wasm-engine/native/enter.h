@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_native_enter and its like: what enter.S has, and what it calls.
+//
+// Module path 3/6. Every way between C and native code leads through enter.S. A deadline's signal that comes between a
+// look at the interrupt word and native code must not be lost: those instructions are the two windows.
+// Owns:   nothing.
+// Thread: the store's worker.
+#pragma once
+
+#include <stdnoreturn.h>
+
+#include "native.h"
+
+// The argument registers of the convention, in its order; then the results.
+struct we_native_regs {
+	uint64_t ints[WE_ABI_INTS]; // [0] is the context; results: [WE_ABI_RET_INTS]
+	_Alignas(16) uint64_t floats[WE_ABI_FLOATS][2]; // results: [WE_ABI_RET_FLOATS]
+};
+
+// Run func->enter in the activation, its exit_sp set. Returns: 0, or after leaving activation->rc.
+int32_t we_native_enter(
+	struct we_activation *activation, const struct we_func *func, uint64_t *slots);
+// Return from we_native_enter with activation->rc, whatever has been called since.
+noreturn void we_native_leave(const struct we_activation *activation);
+// Not a function: where a signal handler points the program counter, the stack pointer a multiple of 16.
+extern const char we_native_landing[];
+// Instructions [begin, end) that have looked at the interrupt word, or are about to, and go on to native code.
+extern const char we_native_enter_window[];
+extern const char we_native_enter_window_end[];
+extern const char we_native_generic_window[];
+extern const char we_native_generic_window_end[];
+
+// Called by enter.S. The work of we_native_generic: arguments in, results out. Returns: func->store.
+const struct we_store *we_native_generic_call(struct we_func *func, struct we_native_regs *regs);
+// The interrupt word was seen set after it.
+noreturn void we_native_generic_due(struct we_store *store);
+// After landing: raise the activation's trap at its pc and fp.
+noreturn void we_native_landed(void);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// we_thread: what native code needs of the thread that runs it: a stack with known ends, another one for signals.
+//
+// Module path 3/6. Prepared once in a thread, by we_thread_prepare or by the first entry.
+// Owns:   the alternate stack, unless the thread had one; it goes when the thread ends.
+// Thread: each its own; `activation` is read by its signal handlers.
+#pragma once
+
+#include <stdint.h>
+
+#include "native_abi.h"
+
+// Invariant: stack_low < stack_limit < stack_high once prepared.
+struct we_thread {
+	struct we_activation *activation; // innermost of this thread, NULL: no native code runs
+	uintptr_t stack_low;              // addresses of its stack: [stack_low, stack_high)
+	uintptr_t stack_high;
+	uintptr_t stack_limit; // guests do not go below
+	int32_t tid;           // -1: not prepared
+};
+
+// A signal handler may look without a call.
+extern __attribute__((tls_model("initial-exec"))) _Thread_local struct we_thread we_thread;
