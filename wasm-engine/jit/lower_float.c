@@ -34,8 +34,15 @@ LLVMValueRef float_bits(struct unit *u, LLVMValueRef x)
 	return LLVMBuildBitCast(u->b, x, bits, "");
 }
 
+// LLVM sees through the bitcasts of two lanes, makes it a choice of integers, and no longer finds minpd.
 LLVMValueRef float_pick(struct unit *u, LLVMRealPredicate op, LLVMValueRef x, LLVMValueRef y)
 {
+	LLVMValueRef args[] = {x, y};
+
+	if (LLVMTypeOf(x) == u->t_f64x2 && !(LLVMIsConstant(x) && LLVMIsConstant(y)))
+		return unit_intrinsic(u,
+			op == LLVMRealOLT ? "llvm.x86.sse2.min.pd" : "llvm.x86.sse2.max.pd", NULL,
+			0, args, 2);
 	return LLVMBuildSelect(u->b, LLVMBuildFCmp(u->b, op, x, y, ""), x, y, "");
 }
 
@@ -76,11 +83,8 @@ static LLVMValueRef fold_of(LLVMOpcode op, LLVMValueRef x, LLVMValueRef y, bool 
 LLVMValueRef float_binary(struct unit *u, LLVMOpcode op, LLVMValueRef x, LLVMValueRef y)
 {
 	bool is_negated;
-	LLVMValueRef folded;
+	const LLVMValueRef folded = fold_of(op, x, y, &is_negated);
 
-	if (LLVMIsConstant(x) && LLVMIsConstant(y))
-		return LLVMBuildBinOp(u->b, op, x, y, "");
-	folded = fold_of(op, x, y, &is_negated);
 	if (folded == NULL)
 		return LLVMBuildBinOp(u->b, op, x, y, "");
 	return quiet(u, is_negated ? LLVMBuildFNeg(u->b, folded, "") : folded);

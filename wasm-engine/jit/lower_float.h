@@ -18,7 +18,7 @@ LLVMValueRef float_max(struct unit *u, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef float_demote(struct unit *u, LLVMValueRef x, LLVMTypeRef t);
 // x in a float type, in each lane of a vector type.
 LLVMValueRef float_const(LLVMTypeRef t, double x);
-// x where y OP z holds, as minss and maxss have it with LLVMRealOLT and OGT of the operands in order.
+// x where x OP y holds, else y. minss with LLVMRealOLT, maxss with LLVMRealOGT: no other.
 LLVMValueRef float_pick(struct unit *u, LLVMRealPredicate op, LLVMValueRef x, LLVMValueRef y);
 // One with the bits of x: integers of the same width.
 LLVMValueRef float_bits(struct unit *u, LLVMValueRef x);

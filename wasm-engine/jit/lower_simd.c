@@ -66,9 +66,37 @@ static enum shape narrower(enum shape shape)
 	return (enum shape)(shape - 1);
 }
 
+// The lanes of a constant: the builder, which does not know the order of bytes, would leave an expression.
+static LLVMValueRef constant_as(struct unit *u, enum shape shape, const uint64_t *halves)
+{
+	const unsigned bits = 128 / n_lanes(shape);
+	const LLVMTypeRef t_int = LLVMIntTypeInContext(u->cx, bits);
+	const uint64_t all = UINT64_MAX >> (64 - bits);
+	LLVMValueRef lanes[16];
+
+	for (unsigned i = 0; i < n_lanes(shape); i++) {
+		const unsigned at = i * bits;
+
+		lanes[i] = LLVMConstInt(t_int, halves[at / 64] >> at % 64 & all, false);
+		lanes[i] = LLVMConstBitCast(lanes[i], lane_of(u, shape));
+	}
+	return LLVMConstVector(lanes, n_lanes(shape));
+}
+
 static LLVMValueRef as(struct unit *u, enum shape shape, LLVMValueRef v)
 {
-	return LLVMBuildBitCast(u->b, v, type_of(u, shape), "");
+	uint64_t halves[2];
+
+	if (!LLVMIsConstant(v) || LLVMTypeOf(v) != u->t_v128)
+		return LLVMBuildBitCast(u->b, v, type_of(u, shape), "");
+	for (unsigned i = 0; i < 2; i++) {
+		const LLVMValueRef half = LLVMGetAggregateElement(v, i);
+
+		if (half == NULL || !LLVMIsAConstantInt(half))
+			return LLVMBuildBitCast(u->b, v, type_of(u, shape), "");
+		halves[i] = LLVMConstIntGetZExtValue(half);
+	}
+	return constant_as(u, shape, halves);
 }
 
 static LLVMValueRef splat_i(struct unit *u, enum shape shape, uint64_t x)
@@ -336,6 +364,29 @@ static LLVMValueRef shift(
 		broadcast(u, row->shape, n), "");
 }
 
+// Of bytes: each in the upper half of 16 bits, so that its sign is shifted in. LLVM has a shorter way for constants.
+static LLVMValueRef shr8_s(
+	struct unit *u, const struct simd_row *row, const struct we_instr *in, LLVMValueRef *v)
+{
+	LLVMValueRef n, halves[2];
+
+	if (LLVMIsConstant(v[1]))
+		return shift(u, row, in, v);
+	n = LLVMBuildOr(u->b, LLVMBuildAnd(u->b, v[1], unit_i32(u, 7), ""), unit_i32(u, 8), "");
+	n = broadcast(u, I16X8, LLVMBuildTrunc(u->b, n, u->t_i16, ""));
+	for (unsigned half = 0; half < 2; half++) {
+		const LLVMValueRef x = as(u, I8X16, v[0]);
+		LLVMValueRef lanes[16];
+
+		for (unsigned i = 0; i < 16; i++)
+			lanes[i] = unit_i32(u, half * 8 + i / 2);
+		halves[half] = LLVMBuildShuffleVector(
+			u->b, x, LLVMGetPoison(u->t_i8x16), LLVMConstVector(lanes, 16), "");
+		halves[half] = LLVMBuildAShr(u->b, as(u, I16X8, halves[half]), n, "");
+	}
+	return x86_2(u, "llvm.x86.sse2.packsswb.128", halves[0], halves[1]);
+}
+
 // Overloaded intrinsics of one and two operands.
 static LLVMValueRef unary_intrinsic(
 	struct unit *u, const struct simd_row *row, const struct we_instr *in, LLVMValueRef *v)
@@ -395,6 +446,22 @@ static LLVMValueRef extmul(
 {
 	(void)in;
 	return LLVMBuildMul(u->b, widen(u, row, v[0]), widen(u, row, v[1]), "");
+}
+
+// The halves of 32-bit products, interleaved. Low and high products of the same operands share them.
+static LLVMValueRef extmul16(
+	struct unit *u, const struct simd_row *row, const struct we_instr *in, LLVMValueRef *v)
+{
+	const LLVMValueRef low = LLVMBuildMul(u->b, as(u, I16X8, v[0]), as(u, I16X8, v[1]), "");
+	const LLVMValueRef high = x86_2(u,
+		row->arg & IS_UNSIGNED ? "llvm.x86.sse2.pmulhu.w" : "llvm.x86.sse2.pmulh.w", v[0],
+		v[1]);
+	LLVMValueRef lanes[8];
+
+	(void)in;
+	for (unsigned i = 0; i < 8; i++)
+		lanes[i] = unit_i32(u, (row->arg & IS_HIGH ? 4 : 0) + i / 2 + i % 2 * 8);
+	return LLVMBuildShuffleVector(u->b, low, high, LLVMConstVector(lanes, 8), "");
 }
 
 // Products with 1, summed by twos. pmaddubsw takes its first operand as unsigned.
@@ -701,7 +768,6 @@ static LLVMValueRef dot_add(
 	ROW(T##_NEG, neg, T, 0, NULL, 0) \
 	ROW(T##_ALL_TRUE, all_true, T, 0, NULL, 0) \
 	ROW(T##_SHL, shift, T, LLVMShl, NULL, 0) \
-	ROW(T##_SHR_S, shift, T, LLVMAShr, NULL, 0) \
 	ROW(T##_SHR_U, shift, T, LLVMLShr, NULL, 0) \
 	ROW(T##_ADD, binary, T, LLVMAdd, NULL, 0) \
 	ROW(T##_SUB, binary, T, LLVMSub, NULL, 0)
@@ -721,15 +787,15 @@ static LLVMValueRef dot_add(
 	ROW(T##_ADD_SAT_U, binary_intrinsic, T, 0, "llvm.uadd.sat", 0) \
 	ROW(T##_SUB_SAT_S, binary_intrinsic, T, 0, "llvm.ssub.sat", 0) \
 	ROW(T##_SUB_SAT_U, binary_intrinsic, T, 0, "llvm.usub.sat", 0)
-#define WIDENING(T, N) \
+#define WIDENING(T, N, mul) \
 	ROW(T##_EXTEND_LOW_##N##_S, extend, T, 0, NULL, 0) \
 	ROW(T##_EXTEND_HIGH_##N##_S, extend, T, IS_HIGH, NULL, 0) \
 	ROW(T##_EXTEND_LOW_##N##_U, extend, T, IS_UNSIGNED, NULL, 0) \
 	ROW(T##_EXTEND_HIGH_##N##_U, extend, T, IS_HIGH | IS_UNSIGNED, NULL, 0) \
-	ROW(T##_EXTMUL_LOW_##N##_S, extmul, T, 0, NULL, 0) \
-	ROW(T##_EXTMUL_HIGH_##N##_S, extmul, T, IS_HIGH, NULL, 0) \
-	ROW(T##_EXTMUL_LOW_##N##_U, extmul, T, IS_UNSIGNED, NULL, 0) \
-	ROW(T##_EXTMUL_HIGH_##N##_U, extmul, T, IS_HIGH | IS_UNSIGNED, NULL, 0)
+	ROW(T##_EXTMUL_LOW_##N##_S, mul, T, 0, NULL, 0) \
+	ROW(T##_EXTMUL_HIGH_##N##_S, mul, T, IS_HIGH, NULL, 0) \
+	ROW(T##_EXTMUL_LOW_##N##_U, mul, T, IS_UNSIGNED, NULL, 0) \
+	ROW(T##_EXTMUL_HIGH_##N##_U, mul, T, IS_HIGH | IS_UNSIGNED, NULL, 0)
 #define FLOAT(T) \
 	ROW(T##_SPLAT, splat, T, 0, NULL, 0) \
 	ROW(T##_EXTRACT_LANE, extract_lane, T, 0, NULL, 0) \
@@ -770,9 +836,9 @@ static const struct simd_row rows[WE_OP_N] = {
 	UP_TO_32_BITS(I32X4)
 	UP_TO_16_BITS(I8X16)
 	UP_TO_16_BITS(I16X8)
-	WIDENING(I16X8, I8X16)
-	WIDENING(I32X4, I16X8)
-	WIDENING(I64X2, I32X4)
+	WIDENING(I16X8, I8X16, extmul)
+	WIDENING(I32X4, I16X8, extmul16)
+	WIDENING(I64X2, I32X4, extmul)
 	FLOAT(F32X4)
 	FLOAT(F64X2)
 	ROW(V128_CONST, constant, I64X2, 0, NULL, 0)
@@ -791,6 +857,7 @@ static const struct simd_row rows[WE_OP_N] = {
 	ROW(I16X8_BITMASK, bitmask16, I16X8, 0, NULL, 0)
 	ROW(I32X4_BITMASK, bitmask, I32X4, 0, "llvm.x86.sse.movmsk.ps", 0)
 	ROW(I64X2_BITMASK, bitmask, I64X2, 0, "llvm.x86.sse2.movmsk.pd", 0)
+	ROW(I8X16_SHR_S, shr8_s, I8X16, LLVMAShr, NULL, 0)
 	ROW(I8X16_POPCNT, unary_intrinsic, I8X16, 0, "llvm.ctpop", 0)
 	ROW(I8X16_AVGR_U, x86_binary, I8X16, 0, "llvm.x86.sse2.pavg.b", 0)
 	ROW(I16X8_AVGR_U, x86_binary, I16X8, 0, "llvm.x86.sse2.pavg.w", 0)
@@ -802,8 +869,11 @@ static const struct simd_row rows[WE_OP_N] = {
 	ROW(I16X8_EXTADD_PAIRWISE_I8X16_U, extadd8, I16X8, IS_UNSIGNED, NULL, 0)
 	ROW(I32X4_EXTADD_PAIRWISE_I16X8_S, extadd16, I32X4, 0, NULL, 0)
 	ROW(I32X4_EXTADD_PAIRWISE_I16X8_U, extadd16, I32X4, IS_UNSIGNED, NULL, 0)
+	ROW(I16X8_SHR_S, shift, I16X8, LLVMAShr, NULL, 0)
 	ROW(I16X8_MUL, binary, I16X8, LLVMMul, NULL, 0)
+	ROW(I32X4_SHR_S, shift, I32X4, LLVMAShr, NULL, 0)
 	ROW(I32X4_MUL, binary, I32X4, LLVMMul, NULL, 0)
+	ROW(I64X2_SHR_S, shift, I64X2, LLVMAShr, NULL, 0)
 	ROW(I64X2_MUL, binary, I64X2, LLVMMul, NULL, 0)
 	ROW(I16X8_Q15MULR_SAT_S, q15mulr_sat, I16X8, 0, NULL, 0)
 	ROW(I32X4_DOT_I16X8_S, x86_binary, I32X4, 0, "llvm.x86.sse2.pmadd.wd", 0)

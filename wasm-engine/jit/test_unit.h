@@ -189,9 +189,22 @@ static inline LLVMValueRef test_unit_slot(struct unit *u, LLVMValueRef slots, ui
 	return LLVMBuildGEP2(u->b, u->t_i64, slots, &idx, 1, "");
 }
 
+// The operand in the slots at `at`, as a constant.
+static inline LLVMValueRef test_unit_constant(struct unit *u, char letter, const uint64_t *at)
+{
+	LLVMValueRef halves[] = {unit_i64(u, at[0]), unit_i64(u, at[letter == 'v'])};
+
+	if (letter == 'v')
+		return LLVMConstVector(halves, 2);
+	if (letter == 'i' || letter == 'f')
+		return LLVMConstBitCast(unit_i32(u, (uint32_t)at[0]), test_type(u, letter));
+	return LLVMConstBitCast(halves[0], test_type(u, letter));
+}
+
 // uint32_t name(const uint64_t *in, uint64_t *out): the instruction on operands from slots, as we_func_call has
-// them. Returns: enum we_trap.
-static inline void test_unit_add(struct test_unit *t, const char *name, const struct we_instr *in)
+// them; operands whose bit in `constant` is set are those of `slots`, at compile time. Returns: enum we_trap.
+static inline void test_unit_add(struct test_unit *t, const char *name, const struct we_instr *in,
+	unsigned constant, const uint64_t *slots)
 {
 	struct unit *u = &t->u;
 	LLVMTypeRef params[] = {u->t_ptr, u->t_ptr};
@@ -203,9 +216,13 @@ static inline void test_unit_add(struct test_unit *t, const char *name, const st
 
 	LLVMPositionBuilderAtEnd(u->b, LLVMAppendBasicBlockInContext(u->cx, f.fn, ""));
 	for (uint32_t i = 0; letters[i] != '\0'; i++) {
-		v[i] = LLVMBuildLoad2(u->b, test_type(u, letters[i]),
-			test_unit_slot(u, LLVMGetParam(f.fn, 0), slot), "");
-		LLVMSetAlignment(v[i], 8);
+		if (constant & 1u << i) {
+			v[i] = test_unit_constant(u, letters[i], slots + slot);
+		} else {
+			v[i] = LLVMBuildLoad2(u->b, test_type(u, letters[i]),
+				test_unit_slot(u, LLVMGetParam(f.fn, 0), slot), "");
+			LLVMSetAlignment(v[i], 8);
+		}
 		slot += test_slots(letters[i]);
 	}
 	r = test_lower(&f, in, v);
