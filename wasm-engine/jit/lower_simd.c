@@ -208,9 +208,11 @@ static LLVMValueRef andnot(
 static LLVMValueRef bitselect(
 	struct unit *u, const struct simd_row *row, const struct we_instr *in, LLVMValueRef *v)
 {
+	const LLVMValueRef x = LLVMBuildAnd(u->b, v[0], v[2], "");
+	const LLVMValueRef y = LLVMBuildAnd(u->b, v[1], LLVMBuildNot(u->b, v[2], ""), "");
+
 	(void)row, (void)in;
-	return LLVMBuildOr(u->b, LLVMBuildAnd(u->b, v[0], v[2], ""),
-		LLVMBuildAnd(u->b, v[1], LLVMBuildNot(u->b, v[2], ""), ""), "");
+	return LLVMBuildOr(u->b, x, y, "");
 }
 
 static LLVMValueRef any_true(
@@ -485,12 +487,14 @@ static LLVMValueRef extadd16(
 	struct unit *u, const struct simd_row *row, const struct we_instr *in, LLVMValueRef *v)
 {
 	const LLVMValueRef x = as(u, I32X4, v[0]);
+	LLVMValueRef low, high;
 
 	(void)in;
 	if (!(row->arg & IS_UNSIGNED))
 		return sum_pairs(u, v[0]);
-	return LLVMBuildAdd(u->b, LLVMBuildAnd(u->b, x, splat_i(u, I32X4, 0xffff), ""),
-		LLVMBuildLShr(u->b, x, splat_i(u, I32X4, 16), ""), "");
+	low = LLVMBuildAnd(u->b, x, splat_i(u, I32X4, 0xffff), "");
+	high = LLVMBuildLShr(u->b, x, splat_i(u, I32X4, 16), "");
+	return LLVMBuildAdd(u->b, low, high, "");
 }
 
 // pmulhrsw gives 0x8000 only for 0x8000 * 0x8000, where 0x7fff is wanted.
