@@ -28,8 +28,7 @@ struct abi_walk {
 
 static inline struct abi_walk abi_params(void)
 {
-	return (struct abi_walk){
-		.n_ints = 1, .max_ints = WE_ABI_INTS, .max_floats = WE_ABI_FLOATS};
+	return (struct abi_walk){.n_ints = 1, .max_ints = WE_ABI_INTS, .max_floats = WE_ABI_FLOATS};
 }
 
 static inline struct abi_walk abi_results(void)

@@ -20,7 +20,8 @@
 static const char passes[] =
 	"function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>),"
 	"cgscc(inline),"
-	"function(sroa,early-cse<memssa>,jump-threading,simplifycfg,instcombine<no-verify-fixpoint>,"
+	"function(sroa,early-cse<memssa>,jump-threading,simplifycfg,instcombine<no-verify-fixpoint>"
+	","
 	"loop-mssa(loop-rotate,licm),simplifycfg,loop(indvars,loop-unroll-full),"
 	"gvn,bdce,dse,adce,simplifycfg,instcombine<no-verify-fixpoint>),"
 	"globaldce";
@@ -108,7 +109,8 @@ static bool is_noreturn(struct unit *u, LLVMValueRef call)
 	const unsigned kind = LLVMGetEnumAttributeKindForName("noreturn", 8);
 
 	(void)u;
-	return LLVMGetCallSiteEnumAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, kind) != NULL;
+	return LLVMGetCallSiteEnumAttribute(
+		       call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, kind) != NULL;
 }
 
 // Does the function call what may come back to it? A jump to a tail callee counts: that checks by itself.
@@ -153,15 +155,14 @@ static void guard_stack(struct unit *u, LLVMValueRef fn, uint32_t at)
 			LLVMInsertIntoBuilder(u->b, in);
 		}
 	}
-	LLVMSetCurrentDebugLocation2(u->b,
-		LLVMDIBuilderCreateDebugLocation(u->cx, at, 0, LLVMGetSubprogram(fn), NULL));
+	LLVMSetCurrentDebugLocation2(
+		u->b, LLVMDIBuilderCreateDebugLocation(u->cx, at, 0, LLVMGetSubprogram(fn), NULL));
 	store = unit_load_invariant(u, u->t_ptr, inst, offsetof(struct we_instance, store));
 	limit = unit_load(u, u->t_i64,
 		unit_at(u, store, offsetof(struct we_store, native.stack_limit)), PLACE_RUNTIME);
-	here = LLVMBuildPtrToInt(u->b,
-		unit_intrinsic(u, "llvm.frameaddress", &u->t_ptr, 1, &zero, 1), u->t_i64, "");
-	br = LLVMBuildCondBr(
-		u->b, LLVMBuildICmp(u->b, LLVMIntULT, here, limit, ""), cold, old);
+	here = LLVMBuildPtrToInt(
+		u->b, unit_intrinsic(u, "llvm.frameaddress", &u->t_ptr, 1, &zero, 1), u->t_i64, "");
+	br = LLVMBuildCondBr(u->b, LLVMBuildICmp(u->b, LLVMIntULT, here, limit, ""), cold, old);
 	LLVMSetMetadata(br, u->md_prof, u->unlikely);
 	LLVMPositionBuilderAtEnd(u->b, cold);
 	args[0] = inst;
@@ -180,15 +181,16 @@ static void guard_stack(struct unit *u, LLVMValueRef fn, uint32_t at)
 
 static void guard_stacks(struct unit *u)
 {
-	for (LLVMValueRef fn = LLVMGetFirstFunction(u->m); fn != NULL; fn = LLVMGetNextFunction(fn)) {
+	for (LLVMValueRef fn = LLVMGetFirstFunction(u->m); fn != NULL;
+		fn = LLVMGetNextFunction(fn)) {
 		size_t len;
 		const char *name = LLVMGetValueName2(fn, &len);
 
 		if (LLVMIsDeclaration(fn) || name[0] != 'f')
 			continue;
 		if (has_calls(u, fn))
-			guard_stack(u, fn,
-				u->module->is.funcs[strtoul(name + 1, NULL, 10)].body.at);
+			guard_stack(
+				u, fn, u->module->is.funcs[strtoul(name + 1, NULL, 10)].body.at);
 	}
 }
 
@@ -256,6 +258,14 @@ static LLVMTargetMachineRef make_machine(const struct target *text)
 		return NULL;
 	return LLVMCreateTargetMachine(target, TARGET_TRIPLE, text->cpu, text->features,
 		LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
+}
+
+void we_jit_init(void)
+{
+	LLVMInitializeX86TargetInfo();
+	LLVMInitializeX86Target();
+	LLVMInitializeX86TargetMC();
+	LLVMInitializeX86AsmPrinter();
 }
 
 int we_jit_compile(const struct we_module *module, const struct we_jit_options *opt,

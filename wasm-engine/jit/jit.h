@@ -15,11 +15,14 @@ struct we_jit_options {
 	struct we_cpu cpu;
 	bool explicit_checks; // compare each address of 32-bit memories, too
 	bool deterministic;
-	uint32_t first_func; // compile [first_func, first_func + n_funcs) of the module's index space
+	uint32_t
+		first_func; // compile [first_func, first_func + n_funcs) of the module's index space
 	uint32_t n_funcs;
 	bool verify; // run LLVM's verifier after lowering: tests
 };
 
+// Once in a process, before the first compilation; again is nothing.
+void we_jit_init(void);
 // Compile. What cannot be (too large, too deeply nested: see limits of lower.h) is left out of the image.
 // Returns: 0 and an image, owned (free); UNSUPPORTED when nothing could be compiled; HOST when LLVM refuses.
 WE_MUST_USE int we_jit_compile(const struct we_module *module, const struct we_jit_options *opt,

@@ -272,8 +272,8 @@ LLVMValueRef func_table(struct func *f, we_tableidx table)
 
 LLVMValueRef func_def(struct func *f, we_typeidx type)
 {
-	LLVMValueRef defs = unit_load_invariant(
-		f->u, f->u->t_ptr, f->inst, offsetof(struct we_instance, defs));
+	LLVMValueRef defs =
+		unit_load_invariant(f->u, f->u->t_ptr, f->inst, offsetof(struct we_instance, defs));
 
 	return unit_load_invariant(f->u, f->u->t_ptr, defs, type * sizeof(void *));
 }
@@ -284,8 +284,8 @@ LLVMValueRef func_slots(struct func *f, uint32_t n)
 		LLVMBasicBlockRef back = to_prologue(f);
 
 		// Resized when the function is done: what is known of its size then.
-		f->slots = LLVMBuildAlloca(
-			f->u->b, LLVMArrayType2(f->u->t_i64, WE_ABI_BUF_SLOTS), "");
+		f->slots =
+			LLVMBuildAlloca(f->u->b, LLVMArrayType2(f->u->t_i64, WE_ABI_BUF_SLOTS), "");
 		func_go_on(f, back);
 	}
 	if (n > f->n_slots)
@@ -306,8 +306,7 @@ LLVMValueRef func_rt(struct func *f, enum rt fn, LLVMValueRef *args, unsigned n_
 		unit_at(u, func_store(f), offsetof(struct we_store, interrupt)), PLACE_RUNTIME);
 	LLVMSetOrdering(asked, LLVMAtomicOrderingMonotonic);
 	LLVMSetAlignment(asked, 8);
-	next = func_cold_if(f,
-		LLVMBuildICmp(u->b, LLVMIntNE, asked, unit_i64(u, UINT64_MAX), ""));
+	next = func_cold_if(f, LLVMBuildICmp(u->b, LLVMIntNE, asked, unit_i64(u, UINT64_MAX), ""));
 	rt_call(f, RT_due, NULL, 0);
 	LLVMBuildBr(u->b, next);
 	func_go_on(f, next);
@@ -327,8 +326,7 @@ LLVMValueRef func_to_slot(struct func *f, struct value v)
 	case WE_EXNREF:
 		return LLVMBuildZExt(u->b, v.v, u->t_i64, "");
 	case WE_F32:
-		return LLVMBuildZExt(
-			u->b, LLVMBuildBitCast(u->b, v.v, u->t_i32, ""), u->t_i64, "");
+		return LLVMBuildZExt(u->b, LLVMBuildBitCast(u->b, v.v, u->t_i32, ""), u->t_i64, "");
 	case WE_F64:
 		return LLVMBuildBitCast(u->b, v.v, u->t_i64, "");
 	case WE_FUNCREF:
@@ -458,8 +456,7 @@ LLVMValueRef abi_call(struct unit *u, LLVMValueRef callee, LLVMValueRef context,
 		if (place.is_register)
 			all[place.at] = to_register(u, args[i], kind);
 		else
-			unit_put_slot(
-				u, args[i], kind, unit_at(u, buf_of(u, store), place.at * 8));
+			unit_put_slot(u, args[i], kind, unit_at(u, buf_of(u, store), place.at * 8));
 	}
 	return LLVMBuildCall2(u->b, u->t_wasm, callee, all, ABI_N_PARAMS, "");
 }
@@ -477,8 +474,7 @@ void abi_get_results(struct unit *u, LLVMValueRef result, LLVMValueRef store,
 			ret[i] = from_register(
 				u, LLVMBuildExtractValue(u->b, result, place.at, ""), kind);
 		else
-			ret[i] = unit_get_slot(
-				u, kind, unit_at(u, buf_of(u, store), place.at * 8));
+			ret[i] = unit_get_slot(u, kind, unit_at(u, buf_of(u, store), place.at * 8));
 	}
 }
 
@@ -594,8 +590,8 @@ void func_reload(struct func *f)
 		return;
 	for (uint32_t i = 0; i < f->n_locals; i++) {
 		if (is_traced(f->locals[i].kind))
-			LLVMBuildStore(f->u->b, get_cell(f, n++, f->locals[i].kind),
-				f->locals[i].at);
+			LLVMBuildStore(
+				f->u->b, get_cell(f, n++, f->locals[i].kind), f->locals[i].at);
 	}
 	for (uint32_t i = 0; i < f->values.len; i++) {
 		struct value *value = &((struct value *)f->values.data)[i];
@@ -706,8 +702,8 @@ static void finish(struct func *f)
 		LLVMPositionBuilderAtEnd(u->b, f->prologue);
 	}
 	if (f->n_cells > 0) {
-		LLVMValueRef end = unit_load_invariant(u, u->t_ptr, func_store(f),
-			offsetof(struct we_store, calls.stack_end));
+		LLVMValueRef end = unit_load_invariant(
+			u, u->t_ptr, func_store(f), offsetof(struct we_store, calls.stack_end));
 		LLVMValueRef over = LLVMBuildICmp(u->b, LLVMIntUGT,
 			unit_at(u, func_cells(f), (uint64_t)f->n_cells * 8), end, "");
 

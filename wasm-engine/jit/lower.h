@@ -104,20 +104,20 @@ struct value {
 
 // A label.
 struct label {
-	enum we_op op; // BLOCK LOOP IF ELSE TRY_TABLE; NONE: the body
-	LLVMBasicBlockRef to;  // where branches go
-	LLVMBasicBlockRef end; // what follows `end`; the same unless a LOOP
+	enum we_op op;           // BLOCK LOOP IF ELSE TRY_TABLE; NONE: the body
+	LLVMBasicBlockRef to;    // where branches go
+	LLVMBasicBlockRef end;   // what follows `end`; the same unless a LOOP
 	LLVMBasicBlockRef other; // IF without its else yet
-	uint32_t height;       // operands below its parameters
+	uint32_t height;         // operands below its parameters
 	uint32_t n_params;
 	uint32_t n_results;
 	const we_valtype *params;
 	const we_valtype *results;
-	LLVMValueRef *phis;     // of `end` [n_results]
-	LLVMValueRef *to_phis;  // of `to`: a LOOP's [n_params], or phis
+	LLVMValueRef *phis;      // of `end` [n_results]
+	LLVMValueRef *to_phis;   // of `to`: a LOOP's [n_params], or phis
 	LLVMValueRef *if_params; // IF: its parameters again for the else [n_params]
-	uint32_t n_proofs;      // when it began
-	bool is_reached;        // `end` has a branch
+	uint32_t n_proofs;       // when it began
+	bool is_reached;         // `end` has a branch
 	// TRY_TABLE: where exceptions thrown inside go, made when one may be.
 	LLVMBasicBlockRef dispatch;
 	LLVMValueRef dispatch_exn; // phi
@@ -150,9 +150,9 @@ struct func {
 	LLVMValueRef buf;
 	LLVMValueRef heap;
 	LLVMValueRef heap_base;
-	LLVMValueRef cells;    // the first of this function's shadow stack
-	LLVMValueRef slots;    // argument slots for the runtime [n_slots]
-	LLVMValueRef *mem_bases; // [n_mems]
+	LLVMValueRef cells;        // the first of this function's shadow stack
+	LLVMValueRef slots;        // argument slots for the runtime [n_slots]
+	LLVMValueRef *mem_bases;   // [n_mems]
 	LLVMValueRef *mem_structs; // [n_mems]
 	uint32_t n_slots;
 	uint32_t n_cells;
@@ -192,7 +192,8 @@ LLVMValueRef unit_i64(struct unit *u, uint64_t x);
 // A load or store of the runtime's structures: base + offset bytes.
 LLVMValueRef unit_at(struct unit *u, LLVMValueRef base, uint64_t offset);
 LLVMValueRef unit_load(struct unit *u, LLVMTypeRef type, LLVMValueRef at, enum place place);
-LLVMValueRef unit_load_invariant(struct unit *u, LLVMTypeRef type, LLVMValueRef base, uint64_t offset);
+LLVMValueRef unit_load_invariant(
+	struct unit *u, LLVMTypeRef type, LLVMValueRef base, uint64_t offset);
 void unit_store(struct unit *u, LLVMValueRef v, LLVMValueRef at, enum place place);
 // A value in an argument slot or cell.
 void unit_put_slot(struct unit *u, LLVMValueRef v, enum we_kind kind, LLVMValueRef at);
@@ -241,7 +242,7 @@ LLVMValueRef func_mem(struct func *f, we_memidx mem);
 LLVMValueRef func_mem_base(struct func *f, we_memidx mem);
 LLVMValueRef func_table(struct func *f, we_tableidx table);
 LLVMValueRef func_def(struct func *f, we_typeidx type); // struct we_deftype *
-LLVMValueRef func_slots(struct func *f, uint32_t n); // room for n slots
+LLVMValueRef func_slots(struct func *f, uint32_t n);    // room for n slots
 
 enum rt {
 #define WE_RT(name, ret, ...) RT_##name,
@@ -253,7 +254,7 @@ enum rt {
 LLVMValueRef func_rt(struct func *f, enum rt fn, LLVMValueRef *args, unsigned n_args);
 
 // Values as they lie in slots and cells.
-LLVMValueRef func_to_slot(struct func *f, struct value v);           // i64; not v128
+LLVMValueRef func_to_slot(struct func *f, struct value v); // i64; not v128
 LLVMValueRef func_from_slot(struct func *f, LLVMValueRef slot, enum we_kind kind);
 void func_put_slots(struct func *f, LLVMValueRef at, const struct value *values, uint32_t n);
 

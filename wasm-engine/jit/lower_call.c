@@ -95,8 +95,7 @@ static LLVMValueRef func_of_index(struct func *f, we_funcidx idx)
 	return unit_load_invariant(f->u, f->u->t_ptr, funcs, idx * sizeof(void *));
 }
 
-static struct callee by_entry(
-	struct func *f, LLVMValueRef func, const struct we_functype *type)
+static struct callee by_entry(struct func *f, LLVMValueRef func, const struct we_functype *type)
 {
 	return (struct callee){
 		.code = unit_load(f->u, f->u->t_ptr,
@@ -140,8 +139,8 @@ static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type
 	func_trap_if(f, LLVMBuildICmp(u->b, LLVMIntUGE, i, size, ""), WE_TRAP_UNDEFINED_ELEMENT);
 	elems = unit_load(
 		u, u->t_ptr, unit_at(u, at, offsetof(struct we_table, elems)), PLACE_TABLE);
-	func = unit_load(u, u->t_ptr,
-		LLVMBuildInBoundsGEP2(u->b, u->t_ptr, elems, &i, 1, ""), PLACE_TABLE);
+	func = unit_load(
+		u, u->t_ptr, LLVMBuildInBoundsGEP2(u->b, u->t_ptr, elems, &i, 1, ""), PLACE_TABLE);
 	func_trap_if(f, LLVMBuildIsNull(u->b, func, ""), WE_TRAP_INDIRECT_CALL_TO_NULL);
 	have = unit_load(
 		u, u->t_ptr, unit_at(u, func, offsetof(struct we_func, type)), PLACE_RUNTIME);
@@ -152,12 +151,11 @@ static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type
 		func_trap_if(f, is_other, WE_TRAP_BAD_SIGNATURE);
 	} else {
 		LLVMBasicBlockRef next = func_cold_if(f, is_other);
-		LLVMValueRef args[] = {LLVMBuildPtrToInt(u->b, func, u->t_i64, ""),
-			unit_i32(u, 0), unit_i32(u, type_idx)};
+		LLVMValueRef args[] = {LLVMBuildPtrToInt(u->b, func, u->t_i64, ""), unit_i32(u, 0),
+			unit_i32(u, type_idx)};
 		LLVMValueRef matches = func_rt(f, RT_ref_test, args, 3);
 
-		func_trap_if(f,
-			LLVMBuildICmp(u->b, LLVMIntEQ, matches, unit_i32(u, 0), ""),
+		func_trap_if(f, LLVMBuildICmp(u->b, LLVMIntEQ, matches, unit_i32(u, 0), ""),
 			WE_TRAP_BAD_SIGNATURE);
 		LLVMBuildBr(u->b, next);
 		func_go_on(f, next);
@@ -170,8 +168,7 @@ static struct callee by_ref(struct func *f, we_typeidx type)
 {
 	LLVMValueRef func = func_pop(f);
 
-	func_trap_if(
-		f, LLVMBuildIsNull(f->u->b, func, ""), WE_TRAP_NULL_FUNCTION_REFERENCE);
+	func_trap_if(f, LLVMBuildIsNull(f->u->b, func, ""), WE_TRAP_NULL_FUNCTION_REFERENCE);
 	return by_entry(f, func, f->u->module->is.types[type].def->func);
 }
 
@@ -182,9 +179,8 @@ static void call_import(struct func *f, we_funcidx idx)
 {
 	struct unit *u = f->u;
 	const struct we_functype *type = u->module->is.funcs[idx].type;
-	const uint32_t n_slots = type->n_param_slots > type->n_result_slots
-					 ? type->n_param_slots
-					 : type->n_result_slots;
+	const uint32_t n_slots = type->n_param_slots > type->n_result_slots ? type->n_param_slots
+									    : type->n_result_slots;
 	const struct callee callee = by_entry(f, func_of_index(f, idx), type);
 	LLVMValueRef store = func_store(f);
 	LLVMValueRef slots = func_slots(f, n_slots + 1);
@@ -204,8 +200,8 @@ static void call_import(struct func *f, we_funcidx idx)
 	before_call(f);
 	func_spill(f);
 	kind = unit_load_invariant(u, u->t_i32, callee.context, offsetof(struct we_func, kind));
-	LLVMBuildCondBr(u->b,
-		LLVMBuildICmp(u->b, LLVMIntEQ, kind, unit_i32(u, WE_FUNC_HOST), ""), host, wasm);
+	LLVMBuildCondBr(u->b, LLVMBuildICmp(u->b, LLVMIntEQ, kind, unit_i32(u, WE_FUNC_HOST), ""),
+		host, wasm);
 
 	func_go_on(f, host);
 	for (uint32_t i = 0; i < type->n_params; i++) {
@@ -306,8 +302,8 @@ static void wrapper(struct unit *u, const struct sig *sig)
 	const struct we_functype *type = sig->type;
 	LLVMValueRef slots = LLVMGetParam(sig->enter, 2);
 	LLVMValueRef func = LLVMGetParam(sig->enter, 1);
-	LLVMValueRef *values = call_values(type->n_params > type->n_results ? type->n_params
-									     : type->n_results);
+	LLVMValueRef *values =
+		call_values(type->n_params > type->n_results ? type->n_params : type->n_results);
 	LLVMValueRef store = NULL;
 	LLVMValueRef result;
 	uint64_t slot = 0;
@@ -318,8 +314,8 @@ static void wrapper(struct unit *u, const struct sig *sig)
 	for (uint32_t i = 0; i < type->n_params; i++) {
 		const we_valtype param = we_functype_params(type)[i];
 
-		values[i] = unit_get_slot(u, we_valtype_kind(u->module->engine, param),
-			unit_at(u, slots, slot * 8));
+		values[i] = unit_get_slot(
+			u, we_valtype_kind(u->module->engine, param), unit_at(u, slots, slot * 8));
 		slot += we_valtype_n_slots(param);
 	}
 	result = abi_call(u, LLVMGetParam(sig->enter, 0), func, store, type, values);

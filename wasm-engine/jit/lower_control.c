@@ -120,8 +120,8 @@ static struct label *push_label(struct func *f, enum we_op op, const struct we_b
 	const we_valtype *results;
 
 	(void)we_module_resolve_type(f->u->module, &resolved.val);
-	we_blocktype_types(f->u->module, &resolved, &params, &label->n_params, &results,
-		&label->n_results);
+	we_blocktype_types(
+		f->u->module, &resolved, &params, &label->n_params, &results, &label->n_results);
 	label->op = op;
 	label->params = keep_types(f, params, label->n_params);
 	label->results = keep_types(f, results, label->n_results);
@@ -181,8 +181,7 @@ static void begin_try(struct func *f, const struct we_instr *in)
 {
 	struct label *label = push_label(f, WE_OP_TRY_TABLE, &in->of.try_table.block);
 	struct we_reader r = in->of.try_table.catches;
-	struct we_catch *catches =
-		we_arena_array(&f->arena, in->of.try_table.n, sizeof(*catches));
+	struct we_catch *catches = we_arena_array(&f->arena, in->of.try_table.n, sizeof(*catches));
 
 	if (catches == NULL)
 		abort();
@@ -319,8 +318,8 @@ static void catch_it(struct func *f, const struct we_catch *clause, LLVMValueRef
 		for (uint32_t i = 0; i < type->n_params; i++) {
 			const we_valtype param = we_functype_params(type)[i];
 			const enum we_kind kind = func_kind(f, param);
-			LLVMValueRef v =
-				unit_load(u, unit_type(u, kind), unit_at(u, at, offset), PLACE_HEAP);
+			LLVMValueRef v = unit_load(
+				u, unit_type(u, kind), unit_at(u, at, offset), PLACE_HEAP);
 
 			LLVMSetAlignment(v, 8);
 			func_push(f, v, kind);
@@ -365,8 +364,7 @@ static void dispatch(struct func *f, const struct label *label)
 		tags = unit_load_invariant(
 			u, u->t_ptr, f->inst, offsetof(struct we_instance, tags));
 		want = unit_load_invariant(u, u->t_ptr, tags, clause->tag * sizeof(void *));
-		LLVMBuildCondBr(
-			u->b, LLVMBuildICmp(u->b, LLVMIntEQ, tag, want, ""), hit, next);
+		LLVMBuildCondBr(u->b, LLVMBuildICmp(u->b, LLVMIntEQ, tag, want, ""), hit, next);
 		func_go_on(f, hit);
 		catch_it(f, clause, exn);
 		func_go_on(f, next);

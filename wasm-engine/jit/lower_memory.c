@@ -112,9 +112,8 @@ static struct access access_of(
 	return access;
 }
 
-static LLVMValueRef load(
-	struct func *f, LLVMTypeRef type, LLVMValueRef index, const struct we_memarg *arg, uint32_t width,
-	struct access *ret)
+static LLVMValueRef load(struct func *f, LLVMTypeRef type, LLVMValueRef index,
+	const struct we_memarg *arg, uint32_t width, struct access *ret)
 {
 	LLVMValueRef v;
 
@@ -149,7 +148,8 @@ enum extension {
 	EXT_UNSIGNED,
 };
 
-static void lower_load(struct func *f, const struct we_instr *in, enum we_kind kind, enum extension ext)
+static void lower_load(
+	struct func *f, const struct we_instr *in, enum we_kind kind, enum extension ext)
 {
 	struct unit *u = f->u;
 	const uint32_t width = we_op_width(in->op);
@@ -399,8 +399,8 @@ static void table_fill(struct func *f, we_tableidx table)
 static LLVMValueRef global_at(struct func *f, we_globalidx global)
 {
 	struct unit *u = f->u;
-	LLVMValueRef globals = unit_load_invariant(
-		u, u->t_ptr, f->inst, offsetof(struct we_instance, globals));
+	LLVMValueRef globals =
+		unit_load_invariant(u, u->t_ptr, f->inst, offsetof(struct we_instance, globals));
 
 	_Static_assert(offsetof(struct we_global, cell) == 0, "a global is where its cell is");
 	return unit_load_invariant(u, u->t_ptr, globals, global * sizeof(void *));

@@ -21,8 +21,8 @@ static LLVMValueRef object_at(struct func *f, LLVMValueRef ref, uint64_t offset)
 	struct unit *u = f->u;
 	LLVMValueRef wide = LLVMBuildZExt(u->b, ref, u->t_i64, "");
 
-	return unit_at(u,
-		LLVMBuildInBoundsGEP2(u->b, u->t_i8, func_heap_base(f), &wide, 1, ""), offset);
+	return unit_at(
+		u, LLVMBuildInBoundsGEP2(u->b, u->t_i8, func_heap_base(f), &wide, 1, ""), offset);
 }
 
 static const struct we_deftype *def_of(struct func *f, we_typeidx type)
@@ -116,8 +116,7 @@ static LLVMTypeRef stored_type(struct func *f, const struct we_field *field)
 	return unit_type(f->u, func_kind(f, field->type));
 }
 
-static void put_field(
-	struct func *f, const struct we_field *field, LLVMValueRef at, LLVMValueRef v)
+static void put_field(struct func *f, const struct we_field *field, LLVMValueRef at, LLVMValueRef v)
 {
 	struct unit *u = f->u;
 
@@ -127,7 +126,8 @@ static void put_field(
 	LLVMSetAlignment(LLVMGetLastInstruction(LLVMGetInsertBlock(u->b)), 1);
 }
 
-static void push_field(struct func *f, const struct we_field *field, LLVMValueRef at, bool is_signed)
+static void push_field(
+	struct func *f, const struct we_field *field, LLVMValueRef at, bool is_signed)
 {
 	struct unit *u = f->u;
 	LLVMValueRef v = unit_load(u, stored_type(f, field), at, PLACE_HEAP);
@@ -323,8 +323,8 @@ static void array_init(struct func *f, const struct we_instr *in)
 	args[3] = unit_i32(f->u, in->of.pair.b);
 	args[2] = func_pop(f);
 	args[1] = func_pop(f);
-	(void)func_rt(f,
-		in->op == WE_OP_ARRAY_INIT_DATA ? RT_array_init_data : RT_array_init_elem, args, 6);
+	(void)func_rt(f, in->op == WE_OP_ARRAY_INIT_DATA ? RT_array_init_data : RT_array_init_elem,
+		args, 6);
 }
 
 // ---- casts --------------------------------------------------------------------------------------
@@ -333,8 +333,8 @@ static LLVMValueRef by_runtime(struct func *f, struct value v, uint32_t what, we
 {
 	LLVMValueRef args[] = {func_to_slot(f, v), unit_i32(f->u, what), unit_i32(f->u, type)};
 
-	return LLVMBuildICmp(f->u->b, LLVMIntNE, func_rt(f, RT_ref_test, args, 3),
-		unit_i32(f->u, 0), "");
+	return LLVMBuildICmp(
+		f->u->b, LLVMIntNE, func_rt(f, RT_ref_test, args, 3), unit_i32(f->u, 0), "");
 }
 
 // Is an object that is no null of exactly that structure or array type, or below it?
@@ -351,8 +351,8 @@ static LLVMValueRef is_object_of(struct func *f, struct value v, we_typeidx type
 	LLVMValueRef phi;
 	unsigned n = 0;
 
-	is_i31 = LLVMBuildICmp(u->b, LLVMIntNE,
-		LLVMBuildAnd(u->b, v.v, unit_i32(u, 1), ""), unit_i32(u, 0), "");
+	is_i31 = LLVMBuildICmp(
+		u->b, LLVMIntNE, LLVMBuildAnd(u->b, v.v, unit_i32(u, 1), ""), unit_i32(u, 0), "");
 	results[n] = LLVMConstInt(u->t_i1, 0, false);
 	from[n++] = LLVMGetInsertBlock(u->b);
 	LLVMBuildCondBr(u->b, is_i31, done, object);
@@ -401,8 +401,7 @@ static LLVMValueRef test(struct func *f, struct value v, we_valtype type)
 	if (!(type & WE_T_INDEX))
 		return by_runtime(f, v, heap | (is_nullable ? WE_TEST_NULL : 0), 0);
 	if (v.kind != WE_ANYREF)
-		return by_runtime(
-			f, v, is_nullable ? WE_TEST_NULL : 0, type & WE_T_INDEX_MASK);
+		return by_runtime(f, v, is_nullable ? WE_TEST_NULL : 0, type & WE_T_INDEX_MASK);
 	some = func_block(f);
 	done = func_block(f);
 	results[0] = LLVMConstInt(u->t_i1, is_nullable, false);
@@ -434,8 +433,8 @@ static LLVMValueRef exception_at(struct func *f)
 static void throw_exception(struct func *f, LLVMValueRef ref)
 {
 	func_before_fault(f);
-	unit_store(f->u, LLVMBuildZExt(f->u->b, ref, f->u->t_i64, ""), exception_at(f),
-		PLACE_RUNTIME);
+	unit_store(
+		f->u, LLVMBuildZExt(f->u->b, ref, f->u->t_i64, ""), exception_at(f), PLACE_RUNTIME);
 	lower_exception(f);
 	func_end_block(f);
 }
@@ -590,8 +589,7 @@ static bool lower_test(struct func *f, const struct we_instr *in)
 		(void)func_pop(f);
 		return true;
 	case WE_OP_BR_ON_CAST:
-		lower_branch_if(
-			f, test(f, *func_top(f, 0), in->of.cast.to), in->of.cast.label);
+		lower_branch_if(f, test(f, *func_top(f, 0), in->of.cast.to), in->of.cast.label);
 		return true;
 	case WE_OP_BR_ON_CAST_FAIL:
 		lower_branch_if(

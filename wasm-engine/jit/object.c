@@ -76,8 +76,8 @@ static int place_pieces(struct linking *l, bool code)
 			continue;
 		if ((p->header->sh_flags & SHF_WRITE) != 0)
 			return refuse(l, "a writable section", p->name);
-		p->at = round_up(l->code_bytes,
-			p->header->sh_addralign > 0 ? p->header->sh_addralign : 1);
+		p->at = round_up(
+			l->code_bytes, p->header->sh_addralign > 0 ? p->header->sh_addralign : 1);
 		p->is_placed = true;
 		l->code_bytes = p->at + p->header->sh_size;
 	}
@@ -136,11 +136,11 @@ static int open_object(struct linking *l)
 			.data = l->object + section->sh_offset,
 			.name = names + section->sh_name};
 		if (section->sh_type == SHT_SYMTAB) {
-			l->symbols = (const Elf64_Sym *)(const void *)(l->object +
-								       section->sh_offset);
+			l->symbols =
+				(const Elf64_Sym *)(const void *)(l->object + section->sh_offset);
 			l->n_symbols = (uint32_t)(section->sh_size / sizeof(Elf64_Sym));
-			l->names = (const char *)(l->object +
-						  l->sections[section->sh_link].sh_offset);
+			l->names =
+				(const char *)(l->object + l->sections[section->sh_link].sh_offset);
 		}
 	}
 	return 0;
@@ -156,7 +156,8 @@ static int symbol_at(struct linking *l, uint64_t i, uint64_t *ret)
 	if (symbol->st_shndx == SHN_UNDEF)
 		return refuse(l, "undefined symbol", l->names + symbol->st_name);
 	if (symbol->st_shndx >= l->n_pieces || !l->pieces[symbol->st_shndx].is_placed)
-		return refuse(l, "symbol in a section that is left out", l->names + symbol->st_name);
+		return refuse(
+			l, "symbol in a section that is left out", l->names + symbol->st_name);
 	*ret = l->pieces[symbol->st_shndx].at + symbol->st_value;
 	return 0;
 }
@@ -279,13 +280,11 @@ static int note_functions(struct linking *l)
 			l->funcs[i].enter = symbol_named(l,
 				unit_enter_name(l->u,
 					l->u->module->is.funcs[l->opt->first_func + i].type, name));
-		else if (l->funcs[i].body == 0 &&
-			 l->u->bodies[l->opt->first_func + i] != NULL)
+		else if (l->funcs[i].body == 0 && l->u->bodies[l->opt->first_func + i] != NULL)
 			l->funcs[i].body = WE_IMAGE_INLINED;
 	}
 	if (l->ranges.len > 0)
-		qsort(l->ranges.data, l->ranges.len, sizeof(struct we_image_range),
-			compare_ranges);
+		qsort(l->ranges.data, l->ranges.len, sizeof(struct we_image_range), compare_ranges);
 	return 0;
 }
 
@@ -300,7 +299,8 @@ static void note_line(void *env, uint64_t offset, uint32_t line, bool is_end)
 // The program's addresses are in .text: where that is in the code.
 static void relocate_lines(struct linking *l, const Elf64_Shdr *section, uint8_t *program)
 {
-	const Elf64_Rela *relas = (const Elf64_Rela *)(const void *)(l->object + section->sh_offset);
+	const Elf64_Rela *relas =
+		(const Elf64_Rela *)(const void *)(l->object + section->sh_offset);
 
 	for (uint64_t k = 0; k < section->sh_size / sizeof(*relas); k++) {
 		uint64_t at;
@@ -409,8 +409,7 @@ static int write_image(struct linking *l, void **ret_image, size_t *ret_bytes)
 int object_to_image(struct unit *u, const struct we_jit_options *opt, const void *object,
 	size_t object_bytes, void **ret_image, size_t *ret_bytes, struct we_error *err)
 {
-	struct linking l = {
-		.object = object, .n = object_bytes, .opt = opt, .u = u, .err = err};
+	struct linking l = {.object = object, .n = object_bytes, .opt = opt, .u = u, .err = err};
 	int rc = open_object(&l);
 
 	if (rc == 0)

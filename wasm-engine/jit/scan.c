@@ -52,7 +52,7 @@ static bool catches_refs(const struct we_instr *in)
 		struct we_catch clause;
 
 		if (we_catch_read(&r, &clause) < 0)
-			abort(); // it was valid
+			abort();                      // it was valid
 		if (clause.has_ref || clause.has_tag) // its arguments may be references
 			return true;
 	}

@@ -44,11 +44,11 @@ static void init_types(struct unit *u)
 		results[i] = u->t_i64;
 	for (unsigned i = 0; i < WE_ABI_RET_FLOATS; i++)
 		results[WE_ABI_RET_INTS + i] = u->t_v128;
-	u->t_ret = LLVMStructTypeInContext(
-		u->cx, results, WE_ABI_RET_INTS + WE_ABI_RET_FLOATS, false);
+	u->t_ret =
+		LLVMStructTypeInContext(u->cx, results, WE_ABI_RET_INTS + WE_ABI_RET_FLOATS, false);
 	u->t_wasm = LLVMFunctionType(u->t_ret, params, n, false);
-	u->t_enter = LLVMFunctionType(
-		u->t_i32, (LLVMTypeRef[]){u->t_ptr, u->t_ptr, u->t_ptr}, 3, false);
+	u->t_enter =
+		LLVMFunctionType(u->t_i32, (LLVMTypeRef[]){u->t_ptr, u->t_ptr, u->t_ptr}, 3, false);
 }
 
 // The LLVM type of a parameter as a row of native_rt.def writes it.
@@ -110,8 +110,8 @@ static void init_pins(struct unit *u)
 {
 	LLVMTypeRef none = LLVMFunctionType(u->t_void, NULL, 0, false);
 
-	u->pin_none = LLVMGetInlineAsm(
-		none, "", 0, "", 0, true, false, LLVMInlineAsmDialectATT, true);
+	u->pin_none =
+		LLVMGetInlineAsm(none, "", 0, "", 0, true, false, LLVMInlineAsmDialectATT, true);
 	u->a_pin = attribute(u, "memory", 3 << 2); // inaccessible memory: read and write
 	u->a_cold = attribute(u, "cold", 0);
 	u->a_noreturn = attribute(u, "noreturn", 0);
@@ -158,15 +158,13 @@ static void init_metadata(struct unit *u)
 static void init_debug(struct unit *u)
 {
 	LLVMAddModuleFlag(u->m, LLVMModuleFlagBehaviorWarning, "Debug Info Version", 18,
-		LLVMValueAsMetadata(
-			LLVMConstInt(u->t_i32, LLVMDebugMetadataVersion(), false)));
+		LLVMValueAsMetadata(LLVMConstInt(u->t_i32, LLVMDebugMetadataVersion(), false)));
 	LLVMAddModuleFlag(u->m, LLVMModuleFlagBehaviorWarning, "Dwarf Version", 13,
 		LLVMValueAsMetadata(LLVMConstInt(u->t_i32, 4, false)));
 	u->di = LLVMCreateDIBuilder(u->m);
 	u->di_file = LLVMDIBuilderCreateFile(u->di, "wasm", 4, ".", 1);
-	LLVMDIBuilderCreateCompileUnit(u->di, LLVMDWARFSourceLanguageC, u->di_file, "weir", 4,
-		true, "", 0, 0, "", 0, LLVMDWARFEmissionLineTablesOnly, 0, false, false, "", 0, "",
-		0);
+	LLVMDIBuilderCreateCompileUnit(u->di, LLVMDWARFSourceLanguageC, u->di_file, "weir", 4, true,
+		"", 0, 0, "", 0, LLVMDWARFEmissionLineTablesOnly, 0, false, false, "", 0, "", 0);
 	u->di_subroutine =
 		LLVMDIBuilderCreateSubroutineType(u->di, u->di_file, NULL, 0, LLVMDIFlagZero);
 }
@@ -184,7 +182,8 @@ void unit_init(struct unit *u, const struct we_module *module, const struct we_j
 	u->uses_cells = calloc(n, sizeof(*u->uses_cells));
 	u->is_skipped = calloc(n, sizeof(*u->is_skipped));
 	u->sigs = calloc(module->is.n_types + 1, sizeof(*u->sigs));
-	if (u->bodies == NULL || u->may_throw == NULL || u->uses_cells == NULL || u->is_skipped == NULL || u->sigs == NULL)
+	if (u->bodies == NULL || u->may_throw == NULL || u->uses_cells == NULL ||
+		u->is_skipped == NULL || u->sigs == NULL)
 		abort(); // the process is for this alone
 	init_types(u);
 	init_rt(u);
@@ -298,7 +297,7 @@ LLVMValueRef unit_enter(struct unit *u, const struct we_functype *type)
 			return u->sigs[i].enter;
 	}
 	snprintf(name, sizeof(name), "w%zu", u->n_sigs);
-	u->sigs[u->n_sigs] = (struct sig){
-		.type = type, .enter = LLVMAddFunction(u->m, name, u->t_enter)};
+	u->sigs[u->n_sigs] =
+		(struct sig){.type = type, .enter = LLVMAddFunction(u->m, name, u->t_enter)};
 	return u->sigs[u->n_sigs++].enter;
 }
