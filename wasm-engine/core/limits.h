@@ -56,8 +56,10 @@
 
 #define WE_LIMIT_ENTERED 200u // nested calls from the host, by host functions that call back
 
-#define WE_MEMORY_ZERO_BYTES                                                                       \
-	(UINT64_C(2) << 20) // zeroed by hand when a memory is used again, more by the kernel
+// A memory is zeroed to be used again: by hand up to this, a larger one by the kernel.
+#define WE_MEMORY_ZERO_BYTES (UINT64_C(2) << 20)
+// By hand, up to this without asking the kernel where it has pages.
+#define WE_MEMORY_BLIND_BYTES  (UINT64_C(256) << 10)
 #define WE_BULK_CHUNK_BYTES    65536u // bulk memory work between two looks at the interrupt word
 #define WE_BULK_CHUNK_ELEMENTS 4096u  // the same for tables
 #define WE_BACKTRACE_FRAMES    32u    // kept of a trap, innermost first

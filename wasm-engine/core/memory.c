@@ -9,15 +9,18 @@
 // Owns:   the mapping.
 // Thread: the store's worker.
 // Spec:   core "Memory Instances", "Memory Instructions".
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h> // sysconf
 
 #include "runtime.h"
 
-#define GUARD_BYTES    ((uint64_t)WE_PAGE_BYTES) // in front, and behind a small reservation
-#define REACH_BYTES    (UINT64_C(1) << 33)       // of a 32-bit index plus a 32-bit offset
-#define MEMORY32_BYTES (UINT64_C(1) << 32)
+#define GUARD_BYTES     ((uint64_t)WE_PAGE_BYTES) // in front, and behind a small reservation
+#define REACH_BYTES     (UINT64_C(1) << 33)       // of a 32-bit index plus a 32-bit offset
+#define MEMORY32_BYTES  (UINT64_C(1) << 32)
+#define HOST_PAGE_BYTES 4096u // at least
 
 struct we_memory we_memory_none;
 
@@ -176,6 +179,34 @@ void we_memory_delete_newest(struct we_store *store)
 	destroy(memory);
 }
 
+// Zero n bytes from a page's start on, but leave holes, where the kernel has no page: either it never had one, or what it
+// held lies in swap space, and to drop that is to zero it. A hole smaller than a page of WebAssembly is filled: that costs
+// no more than the call that drops, so that no pattern costs much more than zeroing everything.
+static void zero(uint8_t *base, uint64_t n)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	const uint64_t n_pages = n / page;
+	uint8_t present[WE_MEMORY_ZERO_BYTES / HOST_PAGE_BYTES]; // bit 0 of each page
+
+	assert(n <= WE_MEMORY_ZERO_BYTES && page >= HOST_PAGE_BYTES && n % page == 0);
+	if (n <= WE_MEMORY_BLIND_BYTES || mincore(base, n, present) != 0) {
+		memset(base, 0, n);
+		return;
+	}
+	for (uint64_t first = 0, next; first < n_pages; first = next) {
+		const bool is_present = (present[first] & 1) != 0;
+		uint8_t *start = base + first * page;
+		uint64_t len;
+
+		for (next = first + 1; next < n_pages; next++)
+			if (((present[next] & 1) != 0) != is_present)
+				break;
+		len = (next - first) * page;
+		if (is_present || len < WE_PAGE_BYTES || madvise(start, len, MADV_DONTNEED) != 0)
+			memset(start, 0, len);
+	}
+}
+
 void we_memory_spare_newest(struct we_store *store)
 {
 	struct we_memory *memory = store->memories;
@@ -185,7 +216,7 @@ void we_memory_spare_newest(struct we_store *store)
 	store->total_pages -= used / WE_PAGE_BYTES;
 	// The kernel gives zeros back, one page fault a page: dearer than zeroing a few of them.
 	if (used <= WE_MEMORY_ZERO_BYTES) {
-		memset(memory->base, 0, used);
+		zero(memory->base, used);
 	} else if (madvise(memory->base, used, MADV_DONTNEED) != 0) {
 		destroy(memory);
 		return;

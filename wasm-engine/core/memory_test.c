@@ -19,9 +19,21 @@ void *__real_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t o
 void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
 int __real_mprotect(void *addr, size_t len, int prot);
 int __wrap_mprotect(void *addr, size_t len, int prot);
+int __real_mincore(void *addr, size_t len, unsigned char *vec);
+int __wrap_mincore(void *addr, size_t len, unsigned char *vec);
+int __real_madvise(void *addr, size_t len, int advice);
+int __wrap_madvise(void *addr, size_t len, int advice);
 
 static size_t mmap_limit = SIZE_MAX; // bytes of one mapping
 static unsigned n_mprotects;
+static enum kernel {
+	KERNEL_ALL_THERE,
+	KERNEL_SWAPPED,       // no page is there
+	KERNEL_SWAPPED_PARTS, // every other 100 KiB
+	KERNEL_NO_MINCORE,
+	KERNEL_NO_MADVISE, // and every other 100 KiB is not there
+	N_KERNELS
+} kernel;
 
 void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
@@ -33,6 +45,33 @@ int __wrap_mprotect(void *addr, size_t len, int prot)
 	n_mprotects++;
 	return __real_mprotect(addr, len, prot);
 }
+
+// What is called not to be there may hold bytes all the same, as a page in swap space does.
+int __wrap_mincore(void *addr, size_t len, unsigned char *vec)
+{
+	if (kernel == KERNEL_NO_MINCORE)
+		return -1;
+	if (kernel == KERNEL_ALL_THERE)
+		return __real_mincore(addr, len, vec);
+	for (size_t i = 0; i < len / 4096; i++)
+		vec[i] = kernel == KERNEL_SWAPPED ? 0 : i / 25 % 2;
+	return 0;
+}
+
+int __wrap_madvise(void *addr, size_t len, int advice)
+{
+	return kernel == KERNEL_NO_MADVISE ? -1 : __real_madvise(addr, len, advice);
+}
+
+// clang-format off
+// (module
+//   (memory (export "m") 17)
+//   (func (export "put") (param i32) (i32.store8 (local.get 0) (i32.const -1)))
+//   (data (i32.const 100) "abc")
+//   (data (i32.const 0x100000) "xy"))
+static const uint8_t putter_module[] = {0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x05, 0x01, 0x60, 0x01, 0x7f, 0x00, 0x03, 0x02, 0x01, 0x00, 0x05, 0x03, 0x01, 0x00, 0x11, 0x07, 0x0b, 0x02, 0x01, 0x6d, 0x02, 0x00, 0x03, 0x70, 0x75, 0x74, 0x00, 0x00, 0x0a, 0x0b, 0x01, 0x09, 0x00, 0x20, 0x00, 0x41, 0x7f, 0x3a, 0x00, 0x00, 0x0b, 0x0b, 0x14, 0x02, 0x00, 0x41, 0xe4, 0x00, 0x0b, 0x03, 0x61, 0x62, 0x63, 0x00, 0x41, 0x80, 0x80, 0xc0, 0x00, 0x0b, 0x02, 0x78, 0x79};
+
+// clang-format on
 
 static struct we_engine *engine;
 static struct we_store *store;
@@ -54,6 +93,7 @@ static int end_engine(void **state)
 static void make_store(const struct we_store_limits *limits)
 {
 	mmap_limit = SIZE_MAX;
+	kernel = KERNEL_ALL_THERE;
 	assert_int_equal(we_store_create(engine, limits, &store, &err), 0);
 }
 
@@ -257,6 +297,60 @@ static void reset_store_makes_memories_of_zeros_where_the_old_ones_were(void **s
 	}
 }
 
+// Make an instance of putter_module and look at its memory, which is lent.
+static struct we_instance *make_putter(struct we_module *module, const uint8_t **ret_bytes)
+{
+	struct we_instance *inst;
+	struct we_extern ext;
+	uint8_t *bytes;
+
+	assert_int_equal(we_instance_create(store, module, NULL, 0, &inst, &err), 0);
+	assert_int_equal(we_instance_export(inst, "m", 1, &ext), 0);
+	assert_int_equal(we_memory_span(ext.of.memory, 0, 17 * PAGE, &bytes), 0);
+	*ret_bytes = bytes;
+	return inst;
+}
+
+static uint8_t expected_byte(uint32_t at)
+{
+	static const uint8_t low[] = {'a', 'b', 'c'};
+	static const uint8_t high[] = {'x', 'y'};
+
+	return at - 100 < 3 ? low[at - 100] : at - 0x100000 < 2 ? high[at - 0x100000] : 0;
+}
+
+static void guest_after_reset_sees_zeros_and_its_data_only(void **state)
+{
+	static const uint32_t steps[] = {17 * PAGE, 5 * PAGE + 4095, PAGE + 4096, 8192, 4096};
+	struct we_module *module;
+	const uint8_t *bytes;
+
+	(void)state;
+	make_store(NULL);
+	assert_int_equal(
+		we_module_create(engine, (struct we_bytes){putter_module, sizeof(putter_module)}, 0,
+			&module, &err),
+		0);
+	for (uint32_t i = 0; i < N_KERNELS * sizeof(steps) / sizeof(steps[0]); i++) {
+		struct we_instance *inst = make_putter(module, &bytes);
+		const uint32_t step = steps[i / N_KERNELS];
+		struct we_extern put;
+
+		assert_int_equal(we_instance_export(inst, "put", 3, &put), 0);
+		for (uint32_t at = step - 1; at < 17 * PAGE; at += step)
+			assert_int_equal(we_func_call(put.of.func, (uint64_t[]){at}, &err), 0);
+		kernel = i % N_KERNELS;
+		we_store_reset(store);
+		(void)make_putter(module, &bytes);
+		for (uint32_t at = 0; at < 17 * PAGE; at++)
+			if (bytes[at] != expected_byte(at))
+				fail_msg("round %u: byte %u is %u", i, at, bytes[at]);
+		we_store_reset(store);
+	}
+	we_module_unref(module);
+	we_store_destroy(store);
+}
+
 static void memory_that_had_grown_is_small_again_after_reset(void **state)
 {
 	struct we_memory *memory;
@@ -308,6 +402,7 @@ int main(void)
 		cmocka_unit_test(growth_inside_the_precommitted_pages_is_no_system_call),
 		cmocka_unit_test(memory_lives_with_little_address_space),
 		cmocka_unit_test(reset_store_makes_memories_of_zeros_where_the_old_ones_were),
+		cmocka_unit_test(guest_after_reset_sees_zeros_and_its_data_only),
 		cmocka_unit_test(memory_that_had_grown_is_small_again_after_reset),
 		cmocka_unit_test(reset_store_takes_the_space_of_a_memory_of_the_same_kind),
 		cmocka_unit_test(memory_copy_goes_the_right_way_over_chunks),
