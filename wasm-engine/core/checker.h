@@ -15,7 +15,7 @@
 struct we_ctrl_frame {
 	enum we_op op;             // NONE for the body itself
 	struct we_blocktype block; // for the body: its function type, or the one type of a constant
-	size_t height;             // of the value stack at its start
+	uint32_t height;           // of the value stack at its start
 	size_t n_inits;            // locals set before it began
 	bool is_unreachable;       // the rest of it is
 };
@@ -25,7 +25,7 @@ struct we_checker {
 	const struct we_engine *engine;
 	const struct we_module_spaces *is;
 	struct we_body_scratch *scratch;
-	struct we_vec *vals;         // scratch->vals
+	we_valtype *vals;            // [max_vals], scratch->vals: the value stack
 	struct we_vec *ctrls;        // scratch->ctrls
 	struct we_ctrl_frame *frame; // the innermost of them; NULL: none
 	const we_valtype *locals;    // [n_locals], scratch->locals
@@ -36,7 +36,8 @@ struct we_checker {
 	uint64_t features;         // bits of enum we_feature, seen so far
 	we_funcidx func;           // or WE_NO_FUNC
 	uint32_t n_locals;
-	uint32_t n_slots; // of the value stack now, 8 bytes each
+	uint32_t n_vals; // on the value stack now
+	uint32_t max_vals;
 };
 
 // Returns: INVALID with "mnemonic: message" at the instruction.

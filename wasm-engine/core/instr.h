@@ -96,9 +96,9 @@ __attribute__((always_inline)) static inline WE_MUST_USE int we_instr_read(
 	ret->at = (uint32_t)(start - r->base);
 	ret->op = (enum we_op)we_op_of_code[first]; // NONE for a prefix
 	imm = (enum we_imm)we_op_info[ret->op].imm;
-	if (ret->op != WE_OP_NONE && imm == WE_IMM_NONE)
-		return 0;
-	if (imm > WE_IMM_NONE && imm <= WE_IMM_LAST_INDEX) // most of what compilers write
+	if (imm == WE_IMM_NONE)
+		return ret->op == WE_OP_NONE ? we_instr_read_long(r, start, ret) : 0;
+	if (imm <= WE_IMM_LAST_INDEX) // most of what compilers write
 		return we_reader_u32(r, &ret->of.idx);
 	if (imm == WE_IMM_I32)
 		return we_reader_s32(r, &ret->of.i32);

@@ -24,7 +24,7 @@
 #define WE_LIMIT_RESULTS         1000u
 #define WE_LIMIT_BR_TABLE        (1u << 20) // labels of one br_table
 #define WE_LIMIT_CONTROL_DEPTH   100000u    // nested blocks of one body
-#define WE_LIMIT_FRAME_SLOTS     100000u    // operand stack of one body, slots of 8 bytes
+#define WE_LIMIT_OPERANDS        100000u    // on the operand stack of one body
 #define WE_LIMIT_CODE_SLOTS      57952u // header, locals and operands of a frame of the interpreter
 #define WE_LIMIT_RECURSION_GROUP 1000000u // types of one recursion group
 #define WE_LIMIT_FIELDS          10000u   // of one structure type

@@ -351,7 +351,7 @@ static void nesting_is_bounded(void **state)
 
 static void operands_are_bounded(void **state)
 {
-	const uint32_t n = WE_LIMIT_FRAME_SLOTS + 1;
+	const uint32_t n = WE_LIMIT_OPERANDS + 1;
 	uint8_t *body = malloc(2 * n + 3);
 	struct we_module *module;
 

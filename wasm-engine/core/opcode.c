@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stddef.h>
 
-#include "we.h"
+#include "type.h"
 
 // Short names of the flags, as opcode.def writes them.
 enum {
@@ -24,14 +24,40 @@ enum {
 	W16 = WE_OP_FLAG_W16,
 };
 
+// Of the letters of a row: the i-th or 0, whether it is `is`, and its type, 0 for those that depend on the instruction.
+#define LETTER(letters, i) ((i) < sizeof(letters) ? (letters)[(i) < sizeof(letters) ? (i) : 0] : 0)
+#define IS(letters, i, is) (LETTER(letters, i) == (is))
+#define TYPE_OF(letters, i)                                                                        \
+	(IS(letters, i, 'i')          ? WE_T_I32                                                   \
+		: IS(letters, i, 'l') ? WE_T_I64                                                   \
+		: IS(letters, i, 'f') ? WE_T_F32                                                   \
+		: IS(letters, i, 'd') ? WE_T_F64                                                   \
+		: IS(letters, i, 'v') ? WE_T_V128                                                  \
+				      : 0)
+#define N_LETTERS(letters) (sizeof(letters) - 1)
+
 const struct we_op_info we_op_info[WE_OP_N] = {
-	[WE_OP_NONE] = {"?", "", "", 0, WE_FEATURE_MVP, WE_IMM_NONE, 0, 0},
-#define WE_OP(feature, prefix, code, NAME, mnemonic, imm, params, results, flags)                  \
-	[WE_OP_##NAME] = {mnemonic, params, results, flags, WE_FEATURE_##feature, WE_IMM_##imm,    \
-		sizeof(params) - 1, sizeof(results) - 1},
+	[WE_OP_NONE] = {.mnemonic = "?", .params = "", .results = ""},
+#define WE_OP(feat, prefix, code, NAME, name, immediates, takes, gives, bits)                      \
+	[WE_OP_##NAME] = {.mnemonic = (name),                                                      \
+		.params = (takes),                                                                 \
+		.results = (gives),                                                                \
+		.flags = (bits),                                                                   \
+		.feature = WE_FEATURE_##feat,                                                      \
+		.imm = WE_IMM_##immediates,                                                        \
+		.has_own_rule = IS(takes, 0, '*') || IS(gives, 0, '*'),                            \
+		.n_params = N_LETTERS(takes),                                                      \
+		.n_results = N_LETTERS(gives),                                                     \
+		.param_types = {TYPE_OF(takes, 0), TYPE_OF(takes, 1), TYPE_OF(takes, 2)},          \
+		.result_type = TYPE_OF(gives, 0)},
 #include "opcode.def"
 #undef WE_OP
 };
+
+#define WE_OP(feature, prefix, code, NAME, mnemonic, imm, params, results, flags)                  \
+	static_assert(N_LETTERS(params) <= WE_OP_MAX_PARAMS && N_LETTERS(results) <= 1, mnemonic);
+#include "opcode.def"
+#undef WE_OP
 
 // One table for all prefixes: codes of each prefix follow those of the one before.
 enum {
@@ -66,11 +92,6 @@ enum we_op we_op_find(uint8_t prefix, uint32_t code)
 }
 
 static_assert(WE_OP_FLAG_W16 == 16 * WE_OP_FLAG_W1, "the width flags are the width, shifted");
-
-uint32_t we_op_width(enum we_op op)
-{
-	return (we_op_info[op].flags / WE_OP_FLAG_W1) & 31u;
-}
 
 static const char *const features[WE_FEATURE_N] = {
 #define WE_FEATURE(NAME, text) [WE_FEATURE_##NAME] = (text),

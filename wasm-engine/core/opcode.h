@@ -4,6 +4,7 @@
 // Module path 1/6. Spec: core "Instructions".
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "feature.h"
@@ -72,6 +73,10 @@ enum we_op_flag {
 	WE_OP_FLAG_W16 = 1 << 10,
 };
 
+enum {
+	WE_OP_MAX_PARAMS = 3 // of a row that says it all
+};
+
 struct we_op_info {
 	const char *mnemonic;
 	const char *params;  // as in opcode.def
@@ -79,8 +84,11 @@ struct we_op_info {
 	uint16_t flags;      // enum we_op_flag
 	uint8_t feature;     // enum we_feature
 	uint8_t imm;         // enum we_imm
-	uint8_t n_params;    // when params is not "*"
-	uint8_t n_results;   // when results is not "*"
+	bool has_own_rule;   // params or results are "*"; else the row says it all:
+	uint8_t n_params;
+	uint8_t n_results;                     // 0 or 1
+	uint8_t param_types[WE_OP_MAX_PARAMS]; // we_valtype, 0: of an address
+	uint8_t result_type; // the same; also set of some that have an own rule for their operands
 };
 
 extern const struct we_op_info we_op_info[WE_OP_N];
@@ -89,5 +97,9 @@ extern const struct we_op_info we_op_info[WE_OP_N];
 extern const uint16_t we_op_of_code[];
 // The instruction of (prefix, code), prefix 0 for one-byte opcodes; WE_OP_NONE when there is none.
 enum we_op we_op_find(uint8_t prefix, uint32_t code);
+
 // Width of the access or lane in bytes: 1, 2, 4, 8 or 16; 0 for other instructions.
-uint32_t we_op_width(enum we_op op);
+static inline uint32_t we_op_width(enum we_op op)
+{
+	return (we_op_info[op].flags / WE_OP_FLAG_W1) & 31u;
+}

@@ -16,12 +16,12 @@ struct we_tier {
 	//	open    -> *ret_translation, owned by the caller. Returns: 0; NOMEM.
 	//	begin   the body of a function; what was begun and not ended is forgotten
 	//	lower   its next instruction, valid, its types those of the engine
-	//	end     after its last `end`: *ret_code, owned by the caller
+	//	end     after its last `end`: *ret_code, owned by the caller; tells what failed since begin
 	//	close   NULL is fine
 	// Fail: INVALID beyond an implementation limit; NOMEM.
 	int (*open)(const struct we_module *module, void **ret_translation, struct we_error *err);
 	int (*begin)(void *translation, we_funcidx func, struct we_error *err);
-	int (*lower)(void *translation, const struct we_instr *in, struct we_error *err);
+	void (*lower)(void *translation, const struct we_instr *in);
 	int (*end)(void *translation, void **ret_code, struct we_error *err);
 	void (*close)(void *translation);
 	// Called for each function once all of the module are translated: its code may now name

@@ -81,18 +81,6 @@ static inline uint32_t we_valtype_n_slots(we_valtype type)
 bool we_valtype_matches(const struct we_engine *engine, we_valtype sub, we_valtype super);
 // "i32", "funcref", "(ref null 3)": into buf, cut to cap bytes with the terminator. Returns: buf.
 const char *we_valtype_print(we_valtype type, char *buf, size_t cap);
-// The type that a letter of opcode.def stands for; WE_T_BOT for those that depend on the instruction.
-static inline we_valtype we_letter_valtype(char letter)
-{
-	static const uint8_t types['z' + 1] = {['i'] = WE_T_I32,
-		['l'] = WE_T_I64,
-		['f'] = WE_T_F32,
-		['d'] = WE_T_F64,
-		['v'] = WE_T_V128};
-
-	return types[(unsigned char)letter];
-}
-
 enum we_kind we_valtype_kind(const struct we_engine *engine, we_valtype type);
 // The type of a kind; of references the nullable top type of the hierarchy.
 we_valtype we_kind_valtype(enum we_kind kind);

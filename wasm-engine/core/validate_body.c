@@ -2,8 +2,8 @@
 // we_body_validate: see validate_body.h.
 //
 // Module path 2/6. The algorithm of the specification's appendix, with its names: a value stack, a
-// control stack, and push and pop on both. Instructions whose operands opcode.def knows go through
-// its strings; the others have a rule of their own below.
+// control stack, and push and pop on both. Instructions whose operands opcode.def knows go by
+// its rows; the others have a rule of their own below.
 // Spec: core "Validation Algorithm", "Instructions" (validation).
 #include "checker.h"
 
@@ -59,51 +59,59 @@ static struct we_ctrl_frame *frame_at(const struct we_checker *c, uint32_t depth
 
 // ---- the two stacks -----------------------------------------------------------------------------
 
-static uint32_t count_slots(const we_valtype *types, uint32_t n)
+// The value stack lies where the scratch has room for it.
+static void use_vals(struct we_checker *c)
 {
-	uint32_t n_slots = 0;
+	const size_t cap = c->scratch->vals.cap;
 
-	for (uint32_t i = 0; i < n; i++)
-		n_slots += we_valtype_n_slots(types[i]);
-	return n_slots;
+	c->vals = c->scratch->vals.data;
+	c->max_vals = cap < WE_LIMIT_OPERANDS ? (uint32_t)cap : WE_LIMIT_OPERANDS;
+}
+
+// Make room on the value stack for n more.
+static int reserve_vals(struct we_checker *c, uint32_t n)
+{
+	struct we_vec *vals = &c->scratch->vals;
+
+	if (n > WE_LIMIT_OPERANDS - c->n_vals)
+		return we_checker_invalid(
+			c, "more than the implementation limit of %u operands", WE_LIMIT_OPERANDS);
+	vals->len = c->n_vals;
+	if (we_vec_reserve(vals, n, sizeof(*c->vals)) < 0)
+		return no_memory(c);
+	use_vals(c);
+	return 0;
 }
 
 int we_checker_push_n(struct we_checker *c, const we_valtype *types, uint32_t n)
 {
+	int rc = 0;
+
 	if (n == 0)
 		return 0;
-	if (c->vals->cap - c->vals->len < n && we_vec_reserve(c->vals, n, sizeof(*types)) < 0)
-		return no_memory(c);
-	memcpy((we_valtype *)c->vals->data + c->vals->len, types, n * sizeof(*types));
-	c->vals->len += n;
-	c->n_slots += count_slots(types, n);
-	if (c->n_slots > WE_LIMIT_FRAME_SLOTS)
-		return we_checker_invalid(c, "more than the implementation limit of %u operands",
-			WE_LIMIT_FRAME_SLOTS);
+	if (n > c->max_vals - c->n_vals)
+		rc = reserve_vals(c, n);
+	if (rc < 0)
+		return rc;
+	memcpy(c->vals + c->n_vals, types, n * sizeof(*types));
+	c->n_vals += n;
 	return 0;
 }
 
 int we_checker_push(struct we_checker *c, we_valtype type)
 {
-	struct we_vec *vals = c->vals;
-
-	if (vals->len == vals->cap || c->n_slots >= WE_LIMIT_FRAME_SLOTS)
+	if (c->n_vals == c->max_vals)
 		return we_checker_push_n(c, &type, 1);
-	((we_valtype *)vals->data)[vals->len++] = type;
-	c->n_slots += we_valtype_n_slots(type);
+	c->vals[c->n_vals++] = type;
 	return 0;
 }
 
 // Pop `type` if exactly that is on top, as nearly always.
 static bool pops(struct we_checker *c, we_valtype type)
 {
-	struct we_vec *vals = c->vals;
-
-	if (vals->len == c->frame->height ||
-		((const we_valtype *)vals->data)[vals->len - 1] != type)
+	if (c->n_vals == c->frame->height || c->vals[c->n_vals - 1] != type)
 		return false;
-	vals->len--;
-	c->n_slots -= we_valtype_n_slots(type);
+	c->n_vals--;
 	return true;
 }
 
@@ -113,7 +121,7 @@ int we_checker_pop_any(struct we_checker *c, we_valtype expected, we_valtype *re
 	const struct we_ctrl_frame *frame = c->frame;
 	char want[32];
 
-	if (c->vals->len == frame->height) {
+	if (c->n_vals == frame->height) {
 		if (!frame->is_unreachable)
 			return we_checker_invalid(c,
 				"type mismatch: expected %s, found an empty stack",
@@ -121,8 +129,7 @@ int we_checker_pop_any(struct we_checker *c, we_valtype expected, we_valtype *re
 		*ret = WE_T_BOT;
 		return 0;
 	}
-	*ret = ((we_valtype *)c->vals->data)[--c->vals->len];
-	c->n_slots -= we_valtype_n_slots(*ret);
+	*ret = c->vals[--c->n_vals];
 	return 0;
 }
 
@@ -149,15 +156,13 @@ int we_checker_pop(struct we_checker *c, we_valtype expected)
 // results, and a body a million branches to it.
 int we_checker_pop_n(struct we_checker *c, const we_valtype *types, uint32_t n)
 {
-	const we_valtype *vals = c->vals->data;
 	int rc = 0;
 
 	if (n == 0)
 		return 0;
-	if (c->vals->len - c->frame->height >= n &&
-		memcmp(vals + (c->vals->len - n), types, n * sizeof(*types)) == 0) {
-		c->vals->len -= n;
-		c->n_slots -= count_slots(types, n);
+	if (c->n_vals - c->frame->height >= n &&
+		memcmp(c->vals + (c->n_vals - n), types, n * sizeof(*types)) == 0) {
+		c->n_vals -= n;
 		return 0;
 	}
 
@@ -220,7 +225,7 @@ static int push_ctrl(struct we_checker *c, enum we_op op, const struct we_blockt
 			WE_LIMIT_CONTROL_DEPTH);
 	frame->op = op;
 	frame->block = *block;
-	frame->height = c->vals->len;
+	frame->height = c->n_vals;
 	frame->n_inits = c->scratch->inits.len;
 	if (op == WE_OP_NONE) // the parameters of a function are locals
 		return 0;
@@ -251,10 +256,10 @@ static int pop_ctrl(struct we_checker *c, struct we_ctrl_frame *ret)
 	rc = we_checker_pop_n(c, end, n_end);
 	if (rc < 0)
 		return rc;
-	if (c->vals->len != frame->height)
+	if (c->n_vals != frame->height)
 		return we_checker_invalid(c,
-			"type mismatch: %zu values left at the end of the block",
-			c->vals->len - frame->height);
+			"type mismatch: %u values left at the end of the block",
+			c->n_vals - frame->height);
 	*ret = *frame;
 	c->ctrls->len--;
 	c->frame = c->ctrls->len > 0 ? frame_at(c, 0) : NULL;
@@ -266,8 +271,7 @@ void we_checker_set_unreachable(struct we_checker *c)
 {
 	struct we_ctrl_frame *frame = c->frame;
 
-	while (c->vals->len > frame->height)
-		c->n_slots -= we_valtype_n_slots(((we_valtype *)c->vals->data)[--c->vals->len]);
+	c->n_vals = frame->height;
 	frame->is_unreachable = true;
 }
 
@@ -292,8 +296,10 @@ static int check_table(const struct we_checker *c, we_tableidx idx)
 	return idx < c->is->n_tables ? 0 : we_checker_unknown(c, "table", idx, c->is->n_tables);
 }
 
-static int check_memory(const struct we_checker *c, we_memidx idx)
+static int check_memory(struct we_checker *c, we_memidx idx)
 {
+	if (idx > 0)
+		c->features |= UINT64_C(1) << WE_FEATURE_MULTI_MEMORY;
 	return idx < c->is->n_mems ? 0 : we_checker_unknown(c, "memory", idx, c->is->n_mems);
 }
 
@@ -419,8 +425,8 @@ static int check_br_if(struct we_checker *c)
 static int check_br_table_label(struct we_checker *c, we_labelidx label, uint32_t arity)
 {
 	const struct we_ctrl_frame *frame = c->frame;
-	const size_t n_here = c->vals->len - frame->height;
-	const we_valtype *vals = c->vals->data;
+	const uint32_t n_here = c->n_vals - frame->height;
+	const we_valtype *top = c->vals + c->n_vals;
 	const we_valtype *types;
 	uint32_t n;
 	int rc = check_label(c, label);
@@ -435,12 +441,11 @@ static int check_br_table_label(struct we_checker *c, we_labelidx label, uint32_
 			"type mismatch: label %u takes %u values, the default %u", label, n, arity);
 	if (n > n_here && !frame->is_unreachable)
 		return we_checker_invalid(
-			c, "type mismatch: label %u takes %u values, found %zu", label, n, n_here);
-	if (n == 0 ||
-		(n <= n_here && memcmp(vals + (c->vals->len - n), types, n * sizeof(*types)) == 0))
-		return 0; // as in pop_vals: a million labels may take a thousand values each
+			c, "type mismatch: label %u takes %u values, found %u", label, n, n_here);
+	if (n == 0 || (n <= n_here && memcmp(top - n, types, n * sizeof(*types)) == 0))
+		return 0; // as in we_checker_pop_n: a million labels may take a thousand values each
 	for (uint32_t i = 0; i < n && i < n_here; i++) { // from the top
-		const we_valtype actual = vals[c->vals->len - 1 - i];
+		const we_valtype actual = top[-1 - (int64_t)i];
 		const we_valtype expected = types[n - 1 - i];
 
 		if (!we_valtype_matches(c->engine, actual, expected))
@@ -596,22 +601,31 @@ static int note_init(struct we_checker *c, we_localidx idx)
 	return 0;
 }
 
-static int check_local_op(struct we_checker *c)
+static int check_local_get(struct we_checker *c, we_localidx idx)
 {
-	const we_localidx idx = c->in->of.idx;
-	const enum we_op op = c->in->op;
-	we_valtype type;
+	if (idx >= c->n_locals)
+		return we_checker_unknown(c, "local", idx, c->n_locals);
+	if (c->unset[idx])
+		return we_checker_invalid(c, "uninitialized local %u", idx);
+	return we_checker_push(c, c->locals[idx]);
+}
+
+static int check_local_set(struct we_checker *c, we_localidx idx)
+{
 	int rc = 0;
 
 	if (idx >= c->n_locals)
 		return we_checker_unknown(c, "local", idx, c->n_locals);
-	type = c->locals[idx];
-	if (op != WE_OP_LOCAL_GET && !pops(c, type))
-		rc = we_checker_pop(c, type);
-	if (rc == 0 && c->unset[idx])
-		rc = op == WE_OP_LOCAL_GET ? we_checker_invalid(c, "uninitialized local %u", idx)
-					   : note_init(c, idx);
-	return rc == 0 && op != WE_OP_LOCAL_SET ? we_checker_push(c, type) : rc;
+	if (!pops(c, c->locals[idx]))
+		rc = we_checker_pop(c, c->locals[idx]);
+	return rc == 0 && c->unset[idx] ? note_init(c, idx) : rc;
+}
+
+static int check_local_tee(struct we_checker *c, we_localidx idx)
+{
+	const int rc = check_local_set(c, idx);
+
+	return rc < 0 ? rc : we_checker_push(c, c->locals[idx]);
 }
 
 static int check_global_op(struct we_checker *c)
@@ -734,7 +748,7 @@ static int check_memory_copy(struct we_checker *c)
 
 // ---- instructions with a row that says it all ---------------------------------------------------
 
-static int check_memarg(const struct we_checker *c, const struct we_memarg *arg)
+static int check_memarg(struct we_checker *c, const struct we_memarg *arg)
 {
 	const int rc = check_memory(c, arg->mem);
 
@@ -765,28 +779,34 @@ static int check_shuffle(const struct we_checker *c)
 	return 0;
 }
 
-// The immediates of a row that says it all; *ret_mem is the memory that its 'a' operands address.
-static int check_immediates(const struct we_checker *c, we_memidx *ret_mem)
+// The immediates of a row that says it all; *ret_address is the type of its operands that are addresses.
+static int check_immediates(struct we_checker *c, we_valtype *ret_address)
 {
 	const struct we_instr *in = c->in;
+	we_memidx mem;
 	int rc;
 
-	*ret_mem = 0;
 	switch ((enum we_imm)we_op_info[in->op].imm) {
 	case WE_IMM_MEMARG:
-		*ret_mem = in->of.mem.arg.mem;
-		return check_memarg(c, &in->of.mem.arg);
-	case WE_IMM_MEMARG_LANE:
-		*ret_mem = in->of.mem.arg.mem;
+		mem = in->of.mem.arg.mem;
 		rc = check_memarg(c, &in->of.mem.arg);
-		return rc < 0 ? rc : check_lane(c, in->of.mem.lane);
+		break;
+	case WE_IMM_MEMARG_LANE:
+		mem = in->of.mem.arg.mem;
+		rc = check_memarg(c, &in->of.mem.arg);
+		if (rc == 0)
+			rc = check_lane(c, in->of.mem.lane);
+		break;
 	case WE_IMM_MEMORY:
-		*ret_mem = in->of.idx;
-		return check_memory(c, in->of.idx);
+		mem = in->of.idx;
+		rc = check_memory(c, mem);
+		break;
 	case WE_IMM_DATA_MEM:
-		*ret_mem = in->of.pair.b;
-		rc = check_memory(c, in->of.pair.b);
-		return rc < 0 ? rc : we_checker_data(c, in->of.pair.a);
+		mem = in->of.pair.b;
+		rc = check_memory(c, mem);
+		if (rc == 0)
+			rc = we_checker_data(c, in->of.pair.a);
+		break;
 	case WE_IMM_DATA:
 		return we_checker_data(c, in->of.idx);
 	case WE_IMM_ELEM:
@@ -798,57 +818,108 @@ static int check_immediates(const struct we_checker *c, we_memidx *ret_mem)
 	default: // constants, and none
 		return 0;
 	}
-}
-
-static we_valtype letter_type(const struct we_checker *c, char letter, we_memidx mem)
-{
-	return letter == 'a' ? memory_address(c, mem) : we_letter_valtype(letter);
-}
-
-// Pop the operands of a row if they are on the stack exactly, as nearly always. Returns: false when they are not.
-static bool pop_exactly(struct we_checker *c, const struct we_op_info *info, we_memidx mem)
-{
-	const uint32_t n = info->n_params;
-	const we_valtype *top;
-	uint32_t n_slots = 0;
-
-	if (c->vals->len - c->frame->height < n)
-		return false;
-	if (n == 0) // there may be no stack yet
-		return true;
-	top = (const we_valtype *)c->vals->data + (c->vals->len - n);
-	for (uint32_t i = 0; i < n; i++) {
-		if (top[i] != letter_type(c, info->params[i], mem))
-			return false;
-		n_slots += we_valtype_n_slots(top[i]);
-	}
-	c->vals->len -= n;
-	c->n_slots -= n_slots;
-	return true;
-}
-
-static int check_row(struct we_checker *c)
-{
-	const struct we_op_info *info = &we_op_info[c->in->op];
-	we_memidx mem = 0;
-	int rc = info->imm == WE_IMM_NONE ? 0 : check_immediates(c, &mem);
-
-	if (rc == 0 && pop_exactly(c, info, mem))
-		return info->n_results == 0
-			       ? 0
-			       : we_checker_push(c, letter_type(c, info->results[0], mem));
-	for (uint32_t i = info->n_params; rc == 0 && i > 0; i--)
-		rc = we_checker_pop(c, letter_type(c, info->params[i - 1], mem));
-	for (uint32_t i = 0; rc == 0 && i < info->n_results; i++)
-		rc = we_checker_push(c, letter_type(c, info->results[i], mem));
+	if (rc == 0)
+		*ret_address = memory_address(c, mem);
 	return rc;
 }
 
-static int check_own_rule(struct we_checker *c)
+// A type of a row, of which 0 is an address's.
+static we_valtype row_type(uint8_t type, we_valtype address)
 {
-	const struct we_instr *in = c->in;
+	return type == 0 ? address : type;
+}
 
+// Pop the operands of a row if they are on the stack exactly, as nearly always. Returns: false when they are not.
+static bool pop_exactly(struct we_checker *c, const struct we_op_info *info, we_valtype address)
+{
+	const uint32_t n = info->n_params;
+	const uint32_t n_left = c->n_vals - n;
+
+	if (c->n_vals - c->frame->height < n)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (c->vals[n_left + i] != row_type(info->param_types[i], address))
+			return false;
+	c->n_vals = n_left;
+	return true;
+}
+
+static int check_row(struct we_checker *c, const struct we_op_info *info)
+{
+	we_valtype address = WE_T_I32;
+	int rc = info->imm == WE_IMM_NONE ? 0 : check_immediates(c, &address);
+
+	if (rc < 0)
+		return rc;
+	if (!pop_exactly(c, info, address))
+		for (uint32_t i = info->n_params; rc == 0 && i > 0; i--)
+			rc = we_checker_pop(c, row_type(info->param_types[i - 1], address));
+	if (rc < 0 || info->n_results == 0)
+		return rc;
+	return we_checker_push(c, row_type(info->result_type, address));
+}
+
+// A type that an instruction names becomes one of the engine.
+static int take_type(struct we_checker *c, we_valtype *type)
+{
+	if (!we_module_resolve_type(c->module, type))
+		return we_checker_unknown(c, "type", *type & WE_T_INDEX_MASK, c->is->n_types);
+	c->features |= we_valtype_features(*type);
+	return 0;
+}
+
+static int take_blocktype(struct we_checker *c, struct we_blocktype *block)
+{
+	if (block->kind == WE_BLOCK_TYPE)
+		c->features |= UINT64_C(1) << WE_FEATURE_MULTI_VALUE;
+	return block->kind == WE_BLOCK_VAL ? take_type(c, &block->val) : 0;
+}
+
+// What the immediates of an instruction need before its rule is asked: types, features.
+static int take_immediates(struct we_checker *c, struct we_instr *in)
+{
+	int rc;
+
+	switch ((enum we_imm)we_op_info[in->op].imm) {
+	case WE_IMM_BLOCK:
+		return take_blocktype(c, &in->of.block);
+	case WE_IMM_TRY_TABLE:
+		return take_blocktype(c, &in->of.try_table.block);
+	case WE_IMM_SELECT:
+		return take_type(c, &in->of.select);
+	case WE_IMM_HEAPTYPE:
+		return take_type(c, &in->of.heap);
+	case WE_IMM_CAST:
+		rc = take_type(c, &in->of.cast.from);
+		return rc < 0 ? rc : take_type(c, &in->of.cast.to);
+	case WE_IMM_DATA:
+	case WE_IMM_DATA_MEM:
+	case WE_IMM_TYPE_DATA:
+		if (!c->module->has_data_count)
+			return we_error_set(c->err, WE_E_MALFORMED, c->module->file_offset + in->at,
+				"data count section required");
+		return 0;
+	default: // nothing more to learn
+		return 0;
+	}
+}
+
+#define IMM(kind) (UINT64_C(1) << WE_IMM_##kind)
+
+// Those that take_immediates has something to do with.
+static const uint64_t imms_to_take = IMM(BLOCK) | IMM(TRY_TABLE) | IMM(SELECT) | IMM(HEAPTYPE) |
+				     IMM(CAST) | IMM(DATA) | IMM(DATA_MEM) | IMM(TYPE_DATA);
+
+// The instruction's own rule, or what its row says.
+static int check_rule(struct we_checker *c, const struct we_instr *in)
+{
 	switch (in->op) {
+	case WE_OP_LOCAL_GET: // these three are a third of what compilers write
+		return check_local_get(c, in->of.idx);
+	case WE_OP_LOCAL_SET:
+		return check_local_set(c, in->of.idx);
+	case WE_OP_LOCAL_TEE:
+		return check_local_tee(c, in->of.idx);
 	case WE_OP_UNREACHABLE:
 		we_checker_set_unreachable(c);
 		return 0;
@@ -898,70 +969,11 @@ static int check_own_rule(struct we_checker *c)
 		return check_table_copy(c);
 	case WE_OP_MEMORY_COPY:
 		return check_memory_copy(c);
-	default: // references, structures, arrays, exceptions
-		return we_checker_ref_rule(c);
+	default: // rows that say it all; references, structures, arrays, exceptions
+		return we_op_info[in->op].has_own_rule ? we_checker_ref_rule(c)
+						       : check_row(c, &we_op_info[in->op]);
 	}
 }
-
-// A type that an instruction names becomes one of the engine.
-static int take_type(struct we_checker *c, we_valtype *type)
-{
-	if (!we_module_resolve_type(c->module, type))
-		return we_checker_unknown(c, "type", *type & WE_T_INDEX_MASK, c->is->n_types);
-	c->features |= we_valtype_features(*type);
-	return 0;
-}
-
-static int take_blocktype(struct we_checker *c, struct we_blocktype *block)
-{
-	if (block->kind == WE_BLOCK_TYPE)
-		c->features |= UINT64_C(1) << WE_FEATURE_MULTI_VALUE;
-	return block->kind == WE_BLOCK_VAL ? take_type(c, &block->val) : 0;
-}
-
-// What the immediates of an instruction need before its rule is asked: types, features.
-static int take_immediates(struct we_checker *c, struct we_instr *in)
-{
-	const uint64_t multi_memory = UINT64_C(1) << WE_FEATURE_MULTI_MEMORY;
-	int rc;
-
-	switch ((enum we_imm)we_op_info[in->op].imm) {
-	case WE_IMM_BLOCK:
-		return take_blocktype(c, &in->of.block);
-	case WE_IMM_TRY_TABLE:
-		return take_blocktype(c, &in->of.try_table.block);
-	case WE_IMM_SELECT:
-		return take_type(c, &in->of.select);
-	case WE_IMM_HEAPTYPE:
-		return take_type(c, &in->of.heap);
-	case WE_IMM_CAST:
-		rc = take_type(c, &in->of.cast.from);
-		return rc < 0 ? rc : take_type(c, &in->of.cast.to);
-	case WE_IMM_MEMARG:
-	case WE_IMM_MEMARG_LANE:
-		c->features |= in->of.mem.arg.mem > 0 ? multi_memory : 0;
-		return 0;
-	case WE_IMM_MEMORY:
-		c->features |= in->of.idx > 0 ? multi_memory : 0;
-		return 0;
-	case WE_IMM_DATA:
-	case WE_IMM_DATA_MEM:
-	case WE_IMM_TYPE_DATA:
-		if (!c->module->has_data_count)
-			return we_error_set(c->err, WE_E_MALFORMED, c->module->file_offset + in->at,
-				"data count section required");
-		return 0;
-	default: // nothing more to learn
-		return 0;
-	}
-}
-
-#define IMM(kind) (UINT64_C(1) << WE_IMM_##kind)
-
-// Those that take_immediates has something to do with.
-static const uint64_t imms_to_take = IMM(BLOCK) | IMM(TRY_TABLE) | IMM(SELECT) | IMM(HEAPTYPE) |
-				     IMM(CAST) | IMM(MEMARG) | IMM(MEMARG_LANE) | IMM(MEMORY) |
-				     IMM(DATA) | IMM(DATA_MEM) | IMM(TYPE_DATA);
 
 static int check_instr(struct we_checker *c, struct we_instr *in)
 {
@@ -971,25 +983,20 @@ static int check_instr(struct we_checker *c, struct we_instr *in)
 	c->features |= UINT64_C(1) << info->feature;
 	if (imms_to_take >> info->imm & 1)
 		rc = take_immediates(c, in);
-	if (rc < 0)
-		return rc;
-	if (info->imm == WE_IMM_LOCAL) // a third of what compilers write
-		return check_local_op(c);
-	return info->params[0] == '*' || info->results[0] == '*' ? check_own_rule(c) : check_row(c);
+	return rc < 0 ? rc : check_rule(c, in);
 }
 
 // Check the instructions of a sequence whose outermost frame is already open.
 static int check_sequence(struct we_checker *c, struct we_span span)
 {
 	void *const translation = c->translation;
-	int (*const lower)(void *, const struct we_instr *, struct we_error *) =
-		c->engine->tier->lower;
+	void (*const lower)(void *, const struct we_instr *) = c->engine->tier->lower;
 	struct we_instr in;
 	struct we_reader r;
 
 	we_module_reader(c->module, span, &r, c->err);
 	c->in = &in;
-	while (c->ctrls->len > 0) {
+	while (c->frame != NULL) {
 		int rc = we_instr_read(&r, &in);
 
 		if (rc < 0)
@@ -997,11 +1004,8 @@ static int check_sequence(struct we_checker *c, struct we_span span)
 		rc = check_instr(c, &in);
 		if (rc < 0)
 			return rc;
-		if (translation == NULL)
-			continue;
-		rc = lower(translation, &in, c->err);
-		if (rc < 0)
-			return rc;
+		if (translation != NULL)
+			lower(translation, &in);
 	}
 	return we_reader_at_end(&r)
 		       ? 0
@@ -1012,19 +1016,20 @@ static struct we_checker start_checker(const struct we_module *module, we_funcid
 	struct we_body_scratch *scratch, struct we_error *err)
 {
 	static const struct we_instr before = {.op = WE_OP_NONE};
+	struct we_checker c;
 
-	scratch->vals.len = 0;
 	scratch->ctrls.len = 0;
 	scratch->inits.len = 0;
-	return (struct we_checker){.module = module,
+	c = (struct we_checker){.module = module,
 		.engine = module->engine,
 		.is = &module->is,
 		.scratch = scratch,
-		.vals = &scratch->vals,
 		.ctrls = &scratch->ctrls,
 		.err = err,
 		.in = &before,
 		.func = func};
+	use_vals(&c);
+	return c;
 }
 
 static int expand_locals(struct we_checker *c, const struct we_func_def *func)

@@ -326,15 +326,15 @@ int we_code_begin(void *translation, we_funcidx func, struct we_error *err)
 	return t->rc == 0 ? 0 : report(t, t->rc, err);
 }
 
-int we_code_lower(void *translation, const struct we_instr *in, struct we_error *err)
+void we_code_lower(void *translation, const struct we_instr *in)
 {
 	struct we_xlate *t = translation;
+	const struct we_lowering *how = we_lowerings[in->op];
 
-	if (is_dead(t, in->op))
-		return 0;
+	if (t->rc != 0 || is_dead(t, in->op)) // what has failed waits for the end
+		return;
 	t->at = in->at;
-	we_lowerings[in->op]->lower(t, in, we_lowerings[in->op]);
-	return t->rc == 0 ? 0 : report(t, t->rc, err);
+	how->lower(t, in, how);
 }
 
 int we_code_end(void *translation, void **ret_code, struct we_error *err)

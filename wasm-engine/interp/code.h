@@ -12,7 +12,7 @@
 WE_MUST_USE int we_code_open(
 	const struct we_module *module, void **ret_translation, struct we_error *err);
 WE_MUST_USE int we_code_begin(void *translation, we_funcidx func, struct we_error *err);
-WE_MUST_USE int we_code_lower(void *translation, const struct we_instr *in, struct we_error *err);
+void we_code_lower(void *translation, const struct we_instr *in);
 WE_MUST_USE int we_code_end(void *translation, void **ret_code, struct we_error *err);
 void we_code_close(void *translation); // NULL is fine
 // As struct we_tier.link.

@@ -7,7 +7,7 @@
 // and what a branch or the end of a block carries. An i32 that is a sum with a constant stays one: loads and stores
 // take the constant into their address, comparisons into theirs.
 //
-// A failure stays in t->rc; functions called after it do nothing that matters.
+// A failure stays in t->rc: functions called after it do nothing that matters, and the rest of the body is not translated.
 // Owns:   its vectors and arrays, which code.c frees.
 // Thread: any; one translation touches only its own.
 #pragma once
@@ -183,12 +183,11 @@ static inline uint64_t we_x_pair(uint32_t high, uint32_t low)
 	return (uint64_t)high << 32 | low;
 }
 
-// The type that opcode.def gives the instruction's result; addresses are of 32-bit memories.
+// The type that opcode.def gives the instruction's result.
 static inline we_valtype we_x_result_type(const struct we_instr *in)
 {
-	const we_valtype type = we_letter_valtype(we_op_info[in->op].results[0]);
-
-	return type == WE_T_BOT ? WE_T_I32 : type;
+	assert(we_op_info[in->op].result_type != 0);
+	return we_op_info[in->op].result_type;
 }
 
 // How the two indices of a bulk instruction make the word of its operation.
