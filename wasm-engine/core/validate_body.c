@@ -748,16 +748,18 @@ static int check_memory_copy(struct we_checker *c)
 
 // ---- instructions with a row that says it all ---------------------------------------------------
 
-static int check_memarg(struct we_checker *c, const struct we_memarg *arg)
+// *ret_address: as of check_immediates.
+static int check_memarg(struct we_checker *c, const struct we_memarg *arg, we_valtype *ret_address)
 {
 	const int rc = check_memory(c, arg->mem);
 
 	if (rc < 0)
 		return rc;
-	if (arg->align >= 32 || (1u << arg->align) > we_op_width(c->in->op))
+	*ret_address = memory_address(c, arg->mem);
+	if (UINT64_C(1) << arg->align > we_op_width(c->in->op))
 		return we_checker_invalid(
 			c, "alignment must not be larger than natural: 2^%u", arg->align);
-	if (!c->is->mems[arg->mem].type.limits.is_64 && arg->offset > UINT32_MAX)
+	if (arg->offset > UINT32_MAX && *ret_address == WE_T_I32)
 		return we_checker_invalid(
 			c, "offset out of range: %llu", (unsigned long long)arg->offset);
 	return 0;
@@ -779,48 +781,50 @@ static int check_shuffle(const struct we_checker *c)
 	return 0;
 }
 
+static int need_data_count(const struct we_checker *c)
+{
+	return c->module->has_data_count
+		       ? 0
+		       : we_error_set(c->err, WE_E_MALFORMED, c->module->file_offset + c->in->at,
+				 "data count section required");
+}
+
 // The immediates of a row that says it all; *ret_address is the type of its operands that are addresses.
 static int check_immediates(struct we_checker *c, we_valtype *ret_address)
 {
 	const struct we_instr *in = c->in;
 	we_memidx mem;
-	int rc;
+	int rc = 0;
 
 	switch ((enum we_imm)we_op_info[in->op].imm) {
-	case WE_IMM_MEMARG:
-		mem = in->of.mem.arg.mem;
-		rc = check_memarg(c, &in->of.mem.arg);
-		break;
 	case WE_IMM_MEMARG_LANE:
-		mem = in->of.mem.arg.mem;
-		rc = check_memarg(c, &in->of.mem.arg);
-		if (rc == 0)
-			rc = check_lane(c, in->of.mem.lane);
-		break;
+		rc = check_memarg(c, &in->of.mem.arg, ret_address);
+		return rc < 0 ? rc : check_lane(c, in->of.mem.lane);
 	case WE_IMM_MEMORY:
 		mem = in->of.idx;
-		rc = check_memory(c, mem);
 		break;
 	case WE_IMM_DATA_MEM:
 		mem = in->of.pair.b;
-		rc = check_memory(c, mem);
-		if (rc == 0)
-			rc = we_checker_data(c, in->of.pair.a);
+		rc = need_data_count(c);
 		break;
 	case WE_IMM_DATA:
-		return we_checker_data(c, in->of.idx);
+		rc = need_data_count(c);
+		return rc < 0 ? rc : we_checker_data(c, in->of.idx);
 	case WE_IMM_ELEM:
 		return we_checker_elem(c, in->of.idx);
 	case WE_IMM_LANE:
 		return check_lane(c, in->of.lane);
 	case WE_IMM_SHUFFLE:
 		return check_shuffle(c);
-	default: // constants, and none
+	default: // constants
 		return 0;
 	}
 	if (rc == 0)
-		*ret_address = memory_address(c, mem);
-	return rc;
+		rc = check_memory(c, mem);
+	if (rc < 0)
+		return rc;
+	*ret_address = memory_address(c, mem);
+	return we_op_info[in->op].imm == WE_IMM_DATA_MEM ? we_checker_data(c, in->of.pair.a) : 0;
 }
 
 // A type of a row, of which 0 is an address's.
@@ -847,8 +851,12 @@ static bool pop_exactly(struct we_checker *c, const struct we_op_info *info, we_
 static int check_row(struct we_checker *c, const struct we_op_info *info)
 {
 	we_valtype address = WE_T_I32;
-	int rc = info->imm == WE_IMM_NONE ? 0 : check_immediates(c, &address);
+	int rc = 0;
 
+	if (info->imm == WE_IMM_MEMARG)
+		rc = check_memarg(c, &c->in->of.mem.arg, &address);
+	else if (info->imm != WE_IMM_NONE)
+		rc = check_immediates(c, &address);
 	if (rc < 0)
 		return rc;
 	if (!pop_exactly(c, info, address))
@@ -875,7 +883,7 @@ static int take_blocktype(struct we_checker *c, struct we_blocktype *block)
 	return block->kind == WE_BLOCK_VAL ? take_type(c, &block->val) : 0;
 }
 
-// What the immediates of an instruction need before its rule is asked: types, features.
+// What the immediates of an instruction need before its own rule is asked: types, features.
 static int take_immediates(struct we_checker *c, struct we_instr *in)
 {
 	int rc;
@@ -892,27 +900,19 @@ static int take_immediates(struct we_checker *c, struct we_instr *in)
 	case WE_IMM_CAST:
 		rc = take_type(c, &in->of.cast.from);
 		return rc < 0 ? rc : take_type(c, &in->of.cast.to);
-	case WE_IMM_DATA:
-	case WE_IMM_DATA_MEM:
 	case WE_IMM_TYPE_DATA:
-		if (!c->module->has_data_count)
-			return we_error_set(c->err, WE_E_MALFORMED, c->module->file_offset + in->at,
-				"data count section required");
-		return 0;
+		return need_data_count(c);
 	default: // nothing more to learn
 		return 0;
 	}
 }
 
-#define IMM(kind) (UINT64_C(1) << WE_IMM_##kind)
-
-// Those that take_immediates has something to do with.
-static const uint64_t imms_to_take = IMM(BLOCK) | IMM(TRY_TABLE) | IMM(SELECT) | IMM(HEAPTYPE) |
-				     IMM(CAST) | IMM(DATA) | IMM(DATA_MEM) | IMM(TYPE_DATA);
-
 // The instruction's own rule, or what its row says.
-static int check_rule(struct we_checker *c, const struct we_instr *in)
+static int check_rule(struct we_checker *c, struct we_instr *in)
 {
+	const struct we_op_info *info = &we_op_info[in->op];
+	int rc;
+
 	switch (in->op) {
 	case WE_OP_LOCAL_GET: // these three are a third of what compilers write
 		return check_local_get(c, in->of.idx);
@@ -927,7 +927,8 @@ static int check_rule(struct we_checker *c, const struct we_instr *in)
 	case WE_OP_LOOP:
 	case WE_OP_IF:
 	case WE_OP_TRY_TABLE:
-		return check_block(c);
+		rc = take_immediates(c, in);
+		return rc < 0 ? rc : check_block(c);
 	case WE_OP_ELSE:
 		return check_else(c);
 	case WE_OP_END:
@@ -953,7 +954,8 @@ static int check_rule(struct we_checker *c, const struct we_instr *in)
 	case WE_OP_SELECT:
 		return check_select(c);
 	case WE_OP_SELECT_T:
-		return check_select_t(c);
+		rc = take_immediates(c, in);
+		return rc < 0 ? rc : check_select_t(c);
 	case WE_OP_GLOBAL_GET:
 	case WE_OP_GLOBAL_SET:
 		return check_global_op(c);
@@ -970,20 +972,17 @@ static int check_rule(struct we_checker *c, const struct we_instr *in)
 	case WE_OP_MEMORY_COPY:
 		return check_memory_copy(c);
 	default: // rows that say it all; references, structures, arrays, exceptions
-		return we_op_info[in->op].has_own_rule ? we_checker_ref_rule(c)
-						       : check_row(c, &we_op_info[in->op]);
+		if (!info->has_own_rule)
+			return check_row(c, info);
+		rc = take_immediates(c, in);
+		return rc < 0 ? rc : we_checker_ref_rule(c);
 	}
 }
 
 static int check_instr(struct we_checker *c, struct we_instr *in)
 {
-	const struct we_op_info *info = &we_op_info[in->op];
-	int rc = 0;
-
-	c->features |= UINT64_C(1) << info->feature;
-	if (imms_to_take >> info->imm & 1)
-		rc = take_immediates(c, in);
-	return rc < 0 ? rc : check_rule(c, in);
+	c->features |= UINT64_C(1) << we_op_info[in->op].feature;
+	return check_rule(c, in);
 }
 
 // Check the instructions of a sequence whose outermost frame is already open.
