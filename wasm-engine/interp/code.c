@@ -17,11 +17,11 @@ static bool opens_block(enum we_op op)
 	return op == WE_OP_BLOCK || op == WE_OP_LOOP || op == WE_OP_IF || op == WE_OP_TRY_TABLE;
 }
 
-// Is the instruction in code that cannot be reached? Keeps count of the blocks there.
-static bool is_dead(struct we_xlate *t, enum we_op op)
+// Is the instruction in code that cannot be reached? Keeps count of the blocks there. What has failed waits for the end.
+static bool is_skipped(struct we_xlate *t, enum we_op op)
 {
-	if (!label_at(t, 0)->is_dead)
-		return false;
+	if (t->rc != 0)
+		return true;
 	if (opens_block(op)) {
 		t->dead_blocks++;
 		return true;
@@ -100,6 +100,15 @@ static uint16_t final_slot(const struct we_xlate *t, uint16_t slot)
 	return (uint16_t)(slot >= WE_X_POOL ? slot - WE_X_POOL + t->stack : slot + t->pool.len);
 }
 
+static inline void place_slots(const struct we_xlate *t, struct we_iop *op, uint32_t form)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		if ((WE_FORM_SLOTS(form) >> i & 1) != 0)
+			op->slots[i] = final_slot(t, op->slots[i]);
+	if (WE_FORM_IS_Y(form))
+		op->x[0] = (op->x[0] & ~(uint64_t)UINT16_MAX) | final_slot(t, (uint16_t)op->x[0]);
+}
+
 // Operation numbers become handlers, and slots are final.
 static void link_words(const struct we_xlate *t, uint64_t *words, uint32_t n_words)
 {
@@ -115,13 +124,8 @@ static void link_words(const struct we_xlate *t, uint64_t *words, uint32_t n_wor
 		n = WE_FORM_WORDS(form);
 		if (form == WE_FORM_TABLE)
 			n += (op->imm + 2) / 2;
-		for (uint32_t i = 0, left = WE_FORM_SLOTS(form); has_pool && left != 0;
-			i++, left >>= 1)
-			if ((left & 1) != 0)
-				op->slots[i] = final_slot(t, op->slots[i]);
-		if (WE_FORM_IS_Y(form))
-			op->x[0] = (op->x[0] & ~(uint64_t)UINT16_MAX) |
-				   final_slot(t, (uint16_t)op->x[0]);
+		if (has_pool)
+			place_slots(t, op, form);
 		op->handler = handlers[icode];
 	}
 }
@@ -195,10 +199,9 @@ static struct we_code *finish(const struct we_xlate *t)
 	for (uint32_t i = 0; i < n_pool; i++)
 		pool[i] = ((uint64_t *)t->pool.data)[i];
 	code->offsets = (struct we_code_offset *)(void *)(pool + n_pool);
-	for (uint32_t i = 0; i < n_offsets; i++) {
-		code->offsets[i] = ((struct we_code_offset *)t->offsets.data)[i];
-		code->offsets[i].word -= i == 0 ? 0 : skipped;
-	}
+	memcpy(code->offsets, t->offsets.data, n_offsets * sizeof(*code->offsets));
+	for (uint32_t i = 1; i < n_offsets; i++)
+		code->offsets[i].word -= skipped;
 	code->calls = (uint32_t *)(code->offsets + n_offsets);
 	for (uint32_t i = 0; i < n_calls; i++)
 		code->calls[i] = ((uint32_t *)t->calls.data)[i] - skipped;
@@ -322,8 +325,17 @@ int we_code_begin(void *translation, we_funcidx func, struct we_error *err)
 		.otherwise = WE_X_NONE,
 		.stub = WE_X_NONE,
 	};
+	we_x_start(t);
 	we_x_emit(t, WE_I_ENTER, 0, 0, 0, 0);
 	return t->rc == 0 ? 0 : report(t, t->rc, err);
+}
+
+__attribute__((noinline)) static void lower_with_room(struct we_xlate *t, const struct we_instr *in)
+{
+	if (we_vec_reserve(&t->operands, WE_X_PUSHES, sizeof(struct we_x_operand)) < 0)
+		we_x_fail(t, WE_E_NOMEM);
+	else
+		we_code_lower(t, in);
 }
 
 void we_code_lower(void *translation, const struct we_instr *in)
@@ -331,8 +343,12 @@ void we_code_lower(void *translation, const struct we_instr *in)
 	struct we_xlate *t = translation;
 	const struct we_lowering *how = we_lowerings[in->op];
 
-	if (t->rc != 0 || is_dead(t, in->op)) // what has failed waits for the end
+	if (t->is_dead && is_skipped(t, in->op))
 		return;
+	if (t->operands.cap - t->operands.len < WE_X_PUSHES) {
+		lower_with_room(t, in);
+		return;
+	}
 	t->at = in->at;
 	how->lower(t, in, how);
 }
@@ -343,6 +359,8 @@ int we_code_end(void *translation, void **ret_code, struct we_error *err)
 	struct we_code *code;
 
 	we_x_emit(t, WE_I_EXIT, 0, 0, 0, 0);
+	if (t->max > WE_FRAME_MAX_SLOTS)
+		we_x_fail(t, WE_E_INVALID);
 	if (t->rc != 0)
 		return report(t, t->rc, err);
 	code = finish(t);

@@ -73,16 +73,13 @@ static uint16_t load_pair_of(enum we_icode load, enum we_icode icode)
 	return 0;
 }
 
-// Turn the last operation, a load whose result is y, and `icode` of x, which is ready, and that into one.
-static bool fuse_load(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x,
-	const struct we_x_operand *y)
+// Turn the last operation, if it is a load, and `icode` of x, which is ready, and its result into one.
+static bool fuse_load(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x)
 {
 	struct we_iop op;
 	uint16_t both;
 	uint32_t at;
 
-	if (!we_x_is_last_result(t, y))
-		return false;
 	switch (icode_at(t, t->last)) {
 	case WE_I_I32_LOAD:
 	case WE_I_I32_LOAD8_U:
@@ -117,8 +114,8 @@ static bool fuse_load_on_top(struct we_xlate *t, const struct we_instr *in, enum
 	y = *operand_at(t, n_operands(t) - 1);
 	x = *operand_at(t, n_operands(t) - 2);
 	// All that have a row of I_LOAD_ALU commute.
-	if ((!is_ready(&x) || !fuse_load(t, icode, &x, &y)) &&
-		(!is_ready(&y) || !fuse_load(t, icode, &y, &x)))
+	if ((!is_ready(&x) || !we_x_is_last_result(t, &y) || !fuse_load(t, icode, &x)) &&
+		(!is_ready(&y) || !we_x_is_last_result(t, &x) || !fuse_load(t, icode, &y)))
 		return false;
 	we_x_pop_n(t, 2);
 	op_at(t, t->newest)->a = (uint16_t)we_x_push_result(t, we_x_result_type(in));
@@ -167,12 +164,6 @@ static void lower_float_add(
 		lower_plain(t, in, how);
 }
 
-// Is o the result of the last operation, and that an icode?
-static bool is_last(const struct we_xlate *t, const struct we_x_operand *o, enum we_icode icode)
-{
-	return we_x_is_last_result(t, o) && icode_at(t, t->last) == icode;
-}
-
 static enum we_icode imm_form(enum we_icode icode)
 {
 	return (enum we_icode)(icode + 1);
@@ -210,9 +201,9 @@ static uint16_t pair_of(enum we_icode first, enum we_icode second)
 	return 0;
 }
 
-// Turn the last operation, whose result is x, and `icode` of it into one. y: a constant of 32 bits (has_imm) or ready.
-static bool fuse_pair(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x,
-	const struct we_x_operand *y, bool has_imm)
+// Turn the last operation and `icode` of its result and y into one. y: a constant of 32 bits (has_imm) or ready.
+static bool fuse_pair(
+	struct we_xlate *t, enum we_icode icode, const struct we_x_operand *y, bool has_imm)
 {
 	const enum we_icode second = has_imm ? imm_form(icode) : icode;
 	struct we_iop op;
@@ -220,8 +211,6 @@ static bool fuse_pair(struct we_xlate *t, enum we_icode icode, const struct we_x
 	uint16_t both;
 	uint32_t word;
 
-	if (!we_x_is_last_result(t, x))
-		return false;
 	first = icode_at(t, t->last);
 	both = pair_of(first, second);
 	if (both == 0)
@@ -259,14 +248,13 @@ static bool is_commutative(enum we_icode icode)
 	}
 }
 
-// Turn the last operation, whose result is used up, and `icode` of it into one operation.
-static bool fuse_constant(struct we_xlate *t, enum we_icode icode, const struct we_x_operand *x,
-	uint32_t constant_bits)
+// Turn the last operation and `icode` of its result and a constant into one operation.
+static bool fuse_constant(struct we_xlate *t, enum we_icode icode, uint32_t constant_bits)
 {
 	struct we_iop *op;
 
 	if (icode == WE_I_I32_AND && constant_bits <= UINT16_MAX &&
-		is_last(t, x, WE_I_I32_SHR_U_I)) {
+		icode_at(t, t->last) == WE_I_I32_SHR_U_I) {
 		op = op_at(t, t->last);
 		we_x_set_icode(t, t->last, WE_I_I32_SHR_U_I_AND);
 		op->c = (uint16_t)(op->imm & 31);
@@ -277,15 +265,11 @@ static bool fuse_constant(struct we_xlate *t, enum we_icode icode, const struct 
 }
 
 // The same for an addition, of whose operands one is the last result; y_slot is the other.
-static bool fuse_addition(struct we_xlate *t, const struct we_x_operand *x, uint32_t y_slot)
+static bool fuse_addition(struct we_xlate *t, uint32_t y_slot)
 {
-	struct we_iop *op;
-	int32_t imm;
+	struct we_iop *op = op_at(t, t->last);
+	const int32_t imm = op->simm;
 
-	if (!we_x_is_last_result(t, x))
-		return false;
-	op = op_at(t, t->last);
-	imm = op->simm;
 	switch (icode_at(t, t->last)) {
 	case WE_I_I32_MUL:
 		we_x_set_icode(t, t->last, WE_I_I32_MUL_ADD);
@@ -314,24 +298,26 @@ static bool fuse(struct we_xlate *t, enum we_icode icode, const struct we_x_oper
 	const struct we_x_operand *y)
 {
 	const bool has_imm = y->where == CONSTANT && fits_32(constant(y));
+	const bool x_is_last = we_x_is_last_result(t, x);
+	const bool y_is_last = we_x_is_last_result(t, y);
 
-	if (t->last == WE_X_NONE || t->rc != 0)
+	if (t->rc != 0 || (!x_is_last && !y_is_last))
 		return false;
-	if (y->where == CONSTANT && x->type == WE_T_I32 &&
-		fuse_constant(t, icode, x, (uint32_t)y->bits[0]))
+	if (x_is_last && y->where == CONSTANT && x->type == WE_T_I32 &&
+		fuse_constant(t, icode, (uint32_t)y->bits[0]))
 		return true;
 	if (icode == WE_I_I32_ADD && is_ready(x) && is_ready(y) &&
-		(fuse_addition(t, x, we_x_base_of(t, y)) ||
-			fuse_addition(t, y, we_x_base_of(t, x))))
+		((x_is_last && fuse_addition(t, we_x_base_of(t, y))) ||
+			(y_is_last && fuse_addition(t, we_x_base_of(t, x)))))
 		return true;
-	if ((has_imm || is_ready(y)) && fuse_pair(t, icode, x, y, has_imm))
+	if (x_is_last && (has_imm || is_ready(y)) && fuse_pair(t, icode, y, has_imm))
 		return true;
-	if (is_ready(x) && fuse_load(t, icode, x, y))
+	if (y_is_last && is_ready(x) && fuse_load(t, icode, x))
 		return true;
 	if (!is_commutative(icode))
 		return false;
-	return (is_ready(y) && fuse_load(t, icode, y, x)) ||
-	       (is_ready(x) && fuse_pair(t, icode, y, x, false));
+	return (x_is_last && is_ready(y) && fuse_load(t, icode, y)) ||
+	       (y_is_last && is_ready(x) && fuse_pair(t, icode, x, false));
 }
 
 // Two integer operands, the second of which may be a constant in the operation itself.
@@ -352,7 +338,7 @@ static void emit_alu(struct we_xlate *t, enum we_icode icode, enum we_icode icod
 	if (x->addend != 0 && t->rc == 0 && (has_imm || is_ready(y))) {
 		const struct we_x_operand sum = {.where = AT_HOME, .home = x->home};
 
-		if (fuse_pair(t, icode, &sum, y, has_imm)) {
+		if (we_x_is_last_result(t, &sum) && fuse_pair(t, icode, y, has_imm)) {
 			op_at(t, t->last)->a = (uint16_t)we_x_push_result(t, result);
 			return;
 		}
@@ -654,10 +640,8 @@ static void lower_local_tee(
 	if (value.where == CONSTANT && t->rc == 0) {
 		struct we_x_operand *o = we_x_push(t, value.type);
 
-		if (o != NULL) {
-			o->where = CONSTANT;
-			memcpy(o->bits, value.bits, sizeof(o->bits));
-		}
+		o->where = CONSTANT;
+		memcpy(o->bits, value.bits, sizeof(o->bits));
 		return;
 	}
 	we_x_push_local(t, in->of.idx);

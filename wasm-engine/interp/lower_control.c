@@ -73,19 +73,18 @@ static uint32_t distance_of(const struct we_xlate *t, uint32_t op)
 static void open_label(struct we_xlate *t, enum we_op kind, const struct we_blocktype *block)
 {
 	struct we_x_label *label = t->rc == 0 ? we_vec_add(&t->labels, sizeof(*label)) : NULL;
-	struct we_blocktype type = *block;
 
 	if (label == NULL) {
 		we_x_fail(t, WE_E_NOMEM);
 		return;
 	}
-	*label = (struct we_x_label){.kind = kind,
-		.patches = WE_X_NONE,
-		.otherwise = WE_X_NONE,
-		.stub = WE_X_NONE,
-		.val = block->val};
+	label->kind = kind;
+	label->patches = WE_X_NONE;
+	label->otherwise = WE_X_NONE;
+	label->stub = WE_X_NONE;
+	label->val = block->val;
 	// A block of one result lends its type from the block type; kept here, re-read when needed.
-	we_blocktype_types(t->module, &type, &label->params, &label->n_params, &label->results,
+	we_blocktype_types(t->module, block, &label->params, &label->n_params, &label->results,
 		&label->n_results);
 	if (block->kind == WE_BLOCK_VAL)
 		label->results = NULL;
@@ -558,7 +557,7 @@ void we_x_die(struct we_xlate *t)
 {
 	struct we_x_label *label = label_at(t, 0);
 
-	label->is_dead = true;
+	t->is_dead = true;
 	if (t->rc == 0 && n_operands(t) > label->height)
 		we_x_pop_n(t, n_operands(t) - label->height);
 }
@@ -607,7 +606,7 @@ void we_lower_else(struct we_xlate *t, const struct we_instr *in, const struct w
 
 	(void)in;
 	(void)how;
-	if (!label->is_dead) {
+	if (!t->is_dead) {
 		uint32_t word;
 
 		we_x_top_home(t, label->n_results);
@@ -618,9 +617,9 @@ void we_lower_else(struct we_xlate *t, const struct we_instr *in, const struct w
 	bind_patches(t, label->otherwise);
 	label->otherwise = WE_X_NONE;
 	label->kind = WE_OP_ELSE;
-	label->is_dead = false;
 	if (t->rc != 0)
 		return;
+	t->is_dead = false;
 	we_x_pop_n(t, n_operands(t) - label->height);
 	we_x_push_types(t, label->params, label->n_params);
 }
@@ -682,7 +681,7 @@ static void end_try(struct we_xlate *t)
 
 	if (block->n_catches == 0 || t->rc != 0)
 		return;
-	if (!block->is_dead) {
+	if (!t->is_dead) {
 		we_x_emit(t, WE_I_BR, 0, 0, 0, 0);
 		if (t->rc == 0)
 			add_patch(t, &block->patches, distance_of(t, word), word);
@@ -698,36 +697,35 @@ static void end_try(struct we_xlate *t)
 
 void we_lower_end(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
-	struct we_x_label label = *label_at(t, 0);
+	const struct we_x_label *label = label_at(t, 0); // it stays until the next is opened
 	bool is_reached;
 
 	(void)in;
 	(void)how;
-	if (label.kind == WE_OP_NONE) {
-		if (!label.is_dead) {
-			gather(t, &label);
-			emit_return(t, &label);
+	if (label->kind == WE_OP_NONE) {
+		if (!t->is_dead) {
+			gather(t, label);
+			emit_return(t, label);
 		}
 		t->labels.len--;
 		return;
 	}
-	if (!label.is_dead)
-		we_x_top_home(t, label.n_results);
-	if (label.kind == WE_OP_LOOP)
+	if (!t->is_dead)
+		we_x_top_home(t, label->n_results);
+	if (label->kind == WE_OP_LOOP)
 		t->n_loops--;
-	if (label.kind == WE_OP_TRY_TABLE) {
+	if (label->kind == WE_OP_TRY_TABLE)
 		end_try(t);
-		label = *label_at(t, 0);
-	}
-	bind_patches(t, label.otherwise);
-	bind_patches(t, label.patches);
-	is_reached = !label.is_dead || label.patches != WE_X_NONE || label.otherwise != WE_X_NONE;
+	bind_patches(t, label->otherwise);
+	bind_patches(t, label->patches);
+	is_reached = !t->is_dead || label->patches != WE_X_NONE || label->otherwise != WE_X_NONE;
 	t->labels.len--;
 	if (t->rc != 0)
 		return;
-	we_x_pop_n(t, n_operands(t) - label.height);
+	t->is_dead = false;
+	we_x_pop_n(t, n_operands(t) - label->height);
 	if (is_reached)
-		we_x_push_types(t, results_of(&label), label.n_results);
+		we_x_push_types(t, results_of(label), label->n_results);
 	else
 		we_x_die(t);
 }

@@ -10,10 +10,15 @@
 static_assert(WE_FRAME_MAX_SLOTS <= WE_X_POOL, "a stack slot is not taken for a constant");
 static_assert(WE_FRAME_MAX_SLOTS + WE_FRAME_POOL_MAX <= UINT16_MAX, "slots fit their 16 bits");
 
+enum {
+	OP_MAX_WORDS = 4 // of any form; behind a TABLE there are distances
+};
+
 void we_x_fail(struct we_xlate *t, int rc)
 {
 	if (t->rc == 0)
 		t->rc = rc;
+	t->is_dead = true;
 }
 
 // ---- emission ------------------------------------------------------------------------------------
@@ -23,87 +28,122 @@ void we_x_set_icode(struct we_xlate *t, uint32_t word, enum we_icode icode)
 	((uint64_t *)t->words.data)[word] = icode;
 }
 
-// The operation that comes next is of the instruction at t->at. There is room for it.
-static void note_offset(struct we_xlate *t)
+// The operation that comes next is of the instruction at t->at. There is room for it, and an entry before it.
+static inline void note_offset(struct we_xlate *t)
 {
-	struct we_code_offset *offsets = t->offsets.data;
-	const size_t n = t->offsets.len;
-	const bool is_known = n > 0 && offsets[n - 1].word <= here(t) && offsets[n - 1].at == t->at;
+	struct we_code_offset *offset =
+		(struct we_code_offset *)t->offsets.data + t->offsets.len - 1;
 
-	if (is_known)
+	assert(t->offsets.len > 0 && offset->word <= here(t));
+	if (offset->at == t->at)
 		return;
-	if (n == 0 || offsets[n - 1].word != here(t))
+	if (offset->word != here(t)) {
 		t->offsets.len++;
-	offsets[t->offsets.len - 1] = (struct we_code_offset){.word = here(t), .at = t->at};
+		offset++;
+	}
+	*offset = (struct we_code_offset){.word = here(t), .at = t->at};
 }
 
-static bool has_room(const struct we_xlate *t, uint32_t n_words)
+// Is there room for n more words, and for an operation of any form? Each word may have an offset of its own.
+static inline bool has_room(const struct we_xlate *t, uint32_t n_words)
 {
-	return t->words.cap - t->words.len >= n_words && t->offsets.len < t->offsets.cap;
+	return t->rc == 0 && t->words.cap - t->words.len >= n_words + OP_MAX_WORDS;
 }
 
+static bool make_room(struct we_xlate *t, uint32_t n_words)
+{
+	if (t->rc == 0 &&
+		(we_vec_reserve(&t->words, n_words + OP_MAX_WORDS, sizeof(uint64_t)) < 0 ||
+			we_vec_reserve(&t->offsets, t->words.cap - t->offsets.len,
+				sizeof(struct we_code_offset)) < 0))
+		we_x_fail(t, WE_E_NOMEM);
+	return t->rc == 0;
+}
+
+void we_x_start(struct we_xlate *t)
+{
+	if (!make_room(t, 0))
+		return;
+	*(struct we_code_offset *)t->offsets.data = (struct we_code_offset){.word = 0, .at = t->at};
+	t->offsets.len = 1;
+}
+
+// Append an operation whose words are zero up to OP_MAX_WORDS. There is room.
 static inline struct we_iop *emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words)
 {
 	const uint32_t word = here(t);
-	uint64_t *data;
+	uint64_t *data = (uint64_t *)t->words.data + word;
 
-	if (t->rc != 0)
-		return NULL;
-	if (!has_room(t, n_words) &&
-		(we_vec_reserve(&t->words, n_words, sizeof(uint64_t)) < 0 ||
-			we_vec_reserve(&t->offsets, 1, sizeof(struct we_code_offset)) < 0)) {
-		we_x_fail(t, WE_E_NOMEM);
-		return NULL;
-	}
 	note_offset(t);
-	data = (uint64_t *)t->words.data + word;
 	data[0] = icode;
-	if (n_words > 1)
-		data[1] = 0;
-	if (n_words > 2)
-		data[2] = 0;
-	if (n_words > 3)
-		memset(data + 3, 0, (n_words - 3) * sizeof(*data));
+	for (uint32_t i = 1; i < OP_MAX_WORDS; i++)
+		data[i] = 0;
 	t->words.len += n_words;
 	t->before[1] = t->before[0];
 	t->before[0] = t->newest;
 	t->newest = word;
 	t->earlier = t->last;
 	t->last = WE_X_NONE;
-	return op_at(t, word);
+	return (struct we_iop *)(void *)data;
 }
 
 struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words)
 {
-	return emit_words(t, icode, n_words);
+	struct we_iop *op;
+
+	if (!has_room(t, n_words) && !make_room(t, n_words))
+		return NULL;
+	op = emit_words(t, icode, n_words);
+	memset(op, 0, n_words * sizeof(uint64_t));
+	we_x_set_icode(t, t->newest, icode);
+	return op;
+}
+
+// The two that emit nearly all. Without room they begin again once there is some: so they have nothing to save.
+__attribute__((noinline)) static void emit_with_room(
+	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+	if (make_room(t, 0))
+		we_x_emit(t, icode, a, b, c, d);
 }
 
 void we_x_emit(
 	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
-	struct we_iop *op = emit_words(t, icode, WE_FORM_WORDS(we_icode_forms[icode]));
+	struct we_iop *op;
 
-	if (op == NULL || we_icode_forms[icode] == WE_FORM_NONE)
+	if (!has_room(t, 0)) {
+		emit_with_room(t, icode, a, b, c, d);
 		return;
-	op->a = (uint16_t)a;
+	}
+	op = emit_words(t, icode, WE_FORM_WORDS(we_icode_forms[icode]));
+	op->a = (uint16_t)a; // beyond the operation when its form has no such word
 	op->b = (uint16_t)b;
 	op->c = (uint16_t)c;
 	op->d = (uint16_t)d;
 }
 
+__attribute__((noinline)) static void emit_imm_with_room(
+	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm, uint64_t x)
+{
+	if (make_room(t, 0))
+		we_x_emit_imm(t, icode, a, b, imm, x);
+}
+
 void we_x_emit_imm(
 	struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm, uint64_t x)
 {
-	const uint32_t n_words = WE_FORM_WORDS(we_icode_forms[icode]);
-	struct we_iop *op = emit_words(t, icode, n_words);
+	struct we_iop *op;
 
-	if (op == NULL)
+	if (!has_room(t, 0)) {
+		emit_imm_with_room(t, icode, a, b, imm, x);
 		return;
+	}
+	op = emit_words(t, icode, WE_FORM_WORDS(we_icode_forms[icode]));
 	op->a = (uint16_t)a;
 	op->b = (uint16_t)b;
 	op->imm = imm;
-	if (n_words > 2)
-		op->x[0] = x;
+	op->x[0] = x;
 }
 
 void we_x_emit_at(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t imm,
@@ -118,13 +158,9 @@ void we_x_emit_at(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t 
 
 void we_x_mark_two(struct we_xlate *t)
 {
-	struct we_code_offset *offset =
-		t->rc == 0 ? we_vec_add(&t->offsets, sizeof(*offset)) : NULL;
-
-	if (offset == NULL)
-		we_x_fail(t, WE_E_NOMEM);
-	else
-		*offset = (struct we_code_offset){.word = t->newest + 1, .at = t->at};
+	if (t->rc == 0)
+		((struct we_code_offset *)t->offsets.data)[t->offsets.len++] =
+			(struct we_code_offset){.word = t->newest + 1, .at = t->at};
 }
 
 void we_x_emit_two(struct we_xlate *t, enum we_icode icode, uint32_t a, uint32_t b, uint32_t c,
@@ -154,11 +190,6 @@ uint32_t we_x_take_back(struct we_xlate *t)
 	t->last = t->earlier;
 	t->earlier = WE_X_NONE;
 	return offsets[t->offsets.len - 1].at;
-}
-
-void we_x_mark_result(struct we_xlate *t, uint32_t word)
-{
-	t->last = t->rc == 0 ? word : WE_X_NONE;
 }
 
 enum we_icode we_x_by_width(enum we_icode icode_32, we_valtype type)
@@ -219,33 +250,6 @@ void we_x_emit_move(struct we_xlate *t, we_valtype type, uint32_t to, uint32_t f
 }
 
 // ---- the operand stack ---------------------------------------------------------------------------
-
-void we_x_push_constant(struct we_xlate *t, we_valtype type, uint64_t bits)
-{
-	struct we_x_operand *o = we_x_push(t, type);
-
-	if (o == NULL)
-		return;
-	o->where = CONSTANT;
-	o->bits[0] = bits;
-}
-
-void we_x_push_local(struct we_xlate *t, we_localidx local)
-{
-	struct we_x_operand *o = we_x_push(t, t->types[local]);
-
-	if (o == NULL)
-		return;
-	o->where = IN_LOCAL;
-	o->local = local;
-	o->prev = t->uses[local];
-	t->uses[local] = n_operands(t) - 1;
-}
-
-uint32_t we_x_base_of(const struct we_xlate *t, const struct we_x_operand *o)
-{
-	return o->where == AT_HOME ? o->home : t->slots[o->local];
-}
 
 // Is the last operation the addition of a small constant to a local?
 static bool is_last_increment(const struct we_xlate *t)
@@ -390,6 +394,11 @@ void we_x_note_map(struct we_xlate *t)
 
 void we_x_push_types(struct we_xlate *t, const we_valtype *types, uint32_t n)
 {
+	if (we_vec_reserve(&t->operands, (size_t)n + WE_X_PUSHES, sizeof(struct we_x_operand)) <
+		0) {
+		we_x_fail(t, WE_E_NOMEM);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++)
 		(void)we_x_push(t, types[i]);
 }
@@ -398,21 +407,4 @@ void we_x_pop_n(struct we_xlate *t, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		(void)we_x_pop(t);
-}
-
-uint32_t we_x_push_result(struct we_xlate *t, we_valtype type)
-{
-	const struct we_x_operand *o = we_x_push(t, type);
-
-	return o == NULL ? t->stack : o->home;
-}
-
-bool we_x_is_last_base(const struct we_xlate *t, const struct we_x_operand *o)
-{
-	return t->last != WE_X_NONE && o->where == AT_HOME && op_at(t, t->last)->a == o->home;
-}
-
-bool we_x_is_last_result(const struct we_xlate *t, const struct we_x_operand *o)
-{
-	return o->addend == 0 && we_x_is_last_base(t, o);
 }

@@ -30,10 +30,15 @@ struct we_x_operand {
 	} where;
 	we_valtype type;
 	uint32_t home; // slot
-	we_localidx local;
-	uint32_t prev;
-	uint32_t addend;  // AT_HOME, IN_LOCAL: the value is what the slot holds and this, an i32
-	uint64_t bits[2]; // CONSTANT; an i32 or f32 is zero-extended
+	uint32_t
+		addend; // AT_HOME, IN_LOCAL: the value is what the slot holds and this, an i32; CONSTANT: 0
+	union {
+		struct { // IN_LOCAL
+			we_localidx local;
+			uint32_t prev;
+		};
+		uint64_t bits[2]; // CONSTANT; an i32 or f32 is zero-extended
+	};
 };
 
 // A jump that waits for its target: the distance is the 32-bit word at32 of the code, from operation op on.
@@ -58,7 +63,6 @@ struct we_x_label {
 	uint32_t begin;           // TRY_TABLE: word
 	uint32_t n_catches;       // TRY_TABLE
 	struct we_reader catches; // TRY_TABLE: read with we_catch_read
-	bool is_dead;             // the code that follows cannot be reached
 	we_valtype val;           // storage of a block type's one result
 };
 
@@ -68,7 +72,8 @@ struct we_xlate {
 	const struct we_func_def *def;
 	we_funcidx func;
 	bool deterministic;
-	int rc;               // first failure; checked once an instruction
+	bool is_dead; // the code that follows cannot be reached, or the translation has failed
+	int rc;       // first failure
 	uint32_t dead_blocks; // blocks opened in dead code
 	uint32_t n_loops;     // that enclose the instruction
 	uint32_t at;          // of the instruction, bytes from the start of the module
@@ -200,6 +205,8 @@ enum {
 // ---- operations ----------------------------------------------------------------------------------
 
 void we_x_fail(struct we_xlate *t, int rc);
+// Make ready for the first operation of a body, which belongs to t->at.
+void we_x_start(struct we_xlate *t);
 // Append an operation of n words, all but the first zero. Returns: it, NULL when t has failed.
 struct we_iop *we_x_emit_words(struct we_xlate *t, enum we_icode icode, uint32_t n_words);
 // Append an operation with four slots, or a constant and a word more; its form says which of them it has.
@@ -231,33 +238,34 @@ static inline void we_x_forget_last(struct we_xlate *t)
 	t->earlier = WE_X_NONE;
 }
 // The operation just emitted, at word, has its result in slot a.
-void we_x_mark_result(struct we_xlate *t, uint32_t word);
+static inline void we_x_mark_result(struct we_xlate *t, uint32_t word)
+{
+	t->last = t->rc == 0 ? word : WE_X_NONE;
+}
 // Make the operation at word another one of the same length.
 void we_x_set_icode(struct we_xlate *t, uint32_t word, enum we_icode icode);
 // One of three operations by the width of a type: those for 32, 64 and 128 bits stand in this order.
 enum we_icode we_x_by_width(enum we_icode icode_32, we_valtype type);
-// A frame reaches up to slot end. Fails beyond WE_FRAME_MAX_SLOTS.
+// A frame reaches up to slot end. Beyond WE_FRAME_MAX_SLOTS the body fails at its end.
 static inline void we_x_need_slots(struct we_xlate *t, uint32_t end)
 {
 	if (end > t->max)
 		t->max = end;
-	if (end > WE_FRAME_MAX_SLOTS)
-		we_x_fail(t, WE_E_INVALID);
 }
 
 // ---- the operand stack ---------------------------------------------------------------------------
 
-// Push an operand at home. Returns: it, or NULL when t has failed.
+// Before each instruction there is room for as many operands more; we_x_push_types keeps it.
+enum {
+	WE_X_PUSHES = 4
+};
+// Push an operand at home. Returns: it, lent until the next push.
 static inline struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type)
 {
-	struct we_x_operand *o;
+	struct we_x_operand *o = operand_at(t, n_operands(t));
 
-	if (t->rc != 0 || (t->operands.len == t->operands.cap &&
-				  we_vec_reserve(&t->operands, 1, sizeof(*o)) < 0)) {
-		we_x_fail(t, WE_E_NOMEM);
-		return NULL;
-	}
-	o = (struct we_x_operand *)t->operands.data + t->operands.len++;
+	assert(t->operands.len < t->operands.cap);
+	t->operands.len++;
 	o->where = AT_HOME; // the other fields belong to other places
 	o->type = type;
 	o->home = t->top;
@@ -267,40 +275,66 @@ static inline struct we_x_operand *we_x_push(struct we_xlate *t, we_valtype type
 	we_x_need_slots(t, t->top);
 	return o;
 }
-void we_x_push_constant(struct we_xlate *t, we_valtype type, uint64_t bits);
-void we_x_push_local(struct we_xlate *t, we_localidx local);
+static inline void we_x_push_constant(struct we_xlate *t, we_valtype type, uint64_t bits)
+{
+	struct we_x_operand *o = we_x_push(t, type);
+
+	o->where = CONSTANT;
+	o->bits[0] = bits;
+}
+static inline void we_x_push_local(struct we_xlate *t, we_localidx local)
+{
+	struct we_x_operand *o = we_x_push(t, t->types[local]);
+
+	o->where = IN_LOCAL;
+	o->local = local;
+	o->prev = t->uses[local];
+	t->uses[local] = n_operands(t) - 1;
+}
 void we_x_push_types(struct we_xlate *t, const we_valtype *types, uint32_t n);
 // Push the result of the operation that comes next. Returns: its slot.
-uint32_t we_x_push_result(struct we_xlate *t, we_valtype type);
+static inline uint32_t we_x_push_result(struct we_xlate *t, we_valtype type)
+{
+	return we_x_push(t, type)->home;
+}
 // Pop an operand; its home keeps what it holds until something is pushed and written.
 static inline struct we_x_operand we_x_pop(struct we_xlate *t)
 {
-	struct we_x_operand o = {.where = CONSTANT, .type = WE_T_I32};
+	const struct we_x_operand *o;
 
 	if (t->rc != 0)
-		return o;
+		return (struct we_x_operand){.where = CONSTANT, .type = WE_T_I32};
 	assert(t->operands.len > 0); // the body is valid
-	o = *operand_at(t, n_operands(t) - 1);
 	t->operands.len--;
-	t->n_ref_operands -= we_valtype_is_ref(o.type);
-	t->top = o.home;
-	if (o.where == IN_LOCAL)
-		t->uses[o.local] = o.prev;
+	o = operand_at(t, n_operands(t));
+	t->n_ref_operands -= we_valtype_is_ref(o->type);
+	t->top = o->home;
+	if (o->where == IN_LOCAL)
+		t->uses[o->local] = o->prev;
 	if (t->homely > n_operands(t))
 		t->homely = n_operands(t);
-	return o;
+	return *o;
 }
 void we_x_pop_n(struct we_xlate *t, uint32_t n);
 // The slot that o's addend is added to; o is no constant.
-uint32_t we_x_base_of(const struct we_xlate *t, const struct we_x_operand *o);
+static inline uint32_t we_x_base_of(const struct we_xlate *t, const struct we_x_operand *o)
+{
+	return o->where == AT_HOME ? o->home : t->slots[o->local];
+}
 // Emit the sum that o is, to a slot.
 void we_x_emit_sum(struct we_xlate *t, uint32_t to, const struct we_x_operand *o);
 // Give the slot where o can be read; o has just been popped, so that its home is free.
 uint32_t we_x_slot_of(struct we_xlate *t, const struct we_x_operand *o);
 // Is o, its addend aside, the result of the last operation?
-bool we_x_is_last_base(const struct we_xlate *t, const struct we_x_operand *o);
+static inline bool we_x_is_last_base(const struct we_xlate *t, const struct we_x_operand *o)
+{
+	return t->last != WE_X_NONE && o->where == AT_HOME && op_at(t, t->last)->a == o->home;
+}
 // Is o the result of the last operation?
-bool we_x_is_last_result(const struct we_xlate *t, const struct we_x_operand *o);
+static inline bool we_x_is_last_result(const struct we_xlate *t, const struct we_x_operand *o)
+{
+	return o->addend == 0 && we_x_is_last_base(t, o);
+}
 // Move operand i, which stays on the stack, to its home; the caller takes it out of its local's list.
 void we_x_send_home(struct we_xlate *t, uint32_t i);
 // The topmost n operands are at home.
