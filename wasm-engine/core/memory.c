@@ -179,23 +179,25 @@ void we_memory_delete_newest(struct we_store *store)
 	destroy(memory);
 }
 
-// Zero n bytes from a page's start on, but leave holes, where the kernel has no page: either it never had one, or what it
-// held lies in swap space, and to drop that is to zero it. A hole smaller than a page of WebAssembly is filled: that costs
-// no more than the call that drops, so that no pattern costs much more than zeroing everything.
-static void zero(uint8_t *base, uint64_t n)
+// Zero the first n bytes, but leave holes, where the kernel has no page: either it never had one, or what it held lies in
+// swap space, and to drop that is to zero it. A hole smaller than a page of WebAssembly is filled: that costs no more than
+// the call that drops, so that no pattern costs much more than zeroing everything.
+static void zero(struct we_memory *memory, uint64_t n)
 {
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	const uint64_t n_pages = n / page;
 	uint8_t present[WE_MEMORY_ZERO_BYTES / HOST_PAGE_BYTES]; // bit 0 of each page
+	bool has_holes = false;
 
 	assert(n <= WE_MEMORY_ZERO_BYTES && page >= HOST_PAGE_BYTES && n % page == 0);
-	if (n <= WE_MEMORY_BLIND_BYTES || mincore(base, n, present) != 0) {
-		memset(base, 0, n);
+	if (n <= WE_MEMORY_BLIND_BYTES || n <= memory->filled_bytes ||
+		mincore(memory->base, n, present) != 0) {
+		memset(memory->base, 0, n);
 		return;
 	}
 	for (uint64_t first = 0, next; first < n_pages; first = next) {
 		const bool is_present = (present[first] & 1) != 0;
-		uint8_t *start = base + first * page;
+		uint8_t *start = memory->base + first * page;
 		uint64_t len;
 
 		for (next = first + 1; next < n_pages; next++)
@@ -204,7 +206,10 @@ static void zero(uint8_t *base, uint64_t n)
 		len = (next - first) * page;
 		if (is_present || len < WE_PAGE_BYTES || madvise(start, len, MADV_DONTNEED) != 0)
 			memset(start, 0, len);
+		else
+			has_holes = true;
 	}
+	memory->filled_bytes = has_holes ? 0 : n;
 }
 
 void we_memory_spare_newest(struct we_store *store)
@@ -216,10 +221,13 @@ void we_memory_spare_newest(struct we_store *store)
 	store->total_pages -= used / WE_PAGE_BYTES;
 	// The kernel gives zeros back, one page fault a page: dearer than zeroing a few of them.
 	if (used <= WE_MEMORY_ZERO_BYTES) {
-		zero(memory->base, used);
-	} else if (madvise(memory->base, used, MADV_DONTNEED) != 0) {
-		destroy(memory);
-		return;
+		zero(memory, used);
+	} else {
+		memory->filled_bytes = 0;
+		if (madvise(memory->base, used, MADV_DONTNEED) != 0) {
+			destroy(memory);
+			return;
+		}
 	}
 	memory->next = store->spare;
 	store->spare = memory;

@@ -26,6 +26,7 @@ int __wrap_madvise(void *addr, size_t len, int advice);
 
 static size_t mmap_limit = SIZE_MAX; // bytes of one mapping
 static unsigned n_mprotects;
+static unsigned n_mincores;
 static enum kernel {
 	KERNEL_ALL_THERE,
 	KERNEL_SWAPPED,       // no page is there
@@ -49,6 +50,7 @@ int __wrap_mprotect(void *addr, size_t len, int prot)
 // What is called not to be there may hold bytes all the same, as a page in swap space does.
 int __wrap_mincore(void *addr, size_t len, unsigned char *vec)
 {
+	n_mincores++;
 	if (kernel == KERNEL_NO_MINCORE)
 		return -1;
 	if (kernel == KERNEL_ALL_THERE)
@@ -326,16 +328,17 @@ static void guest_after_reset_sees_zeros_and_its_data_only(void **state)
 	const uint8_t *bytes;
 
 	(void)state;
-	make_store(NULL);
 	assert_int_equal(
 		we_module_create(engine, (struct we_bytes){putter_module, sizeof(putter_module)}, 0,
 			&module, &err),
 		0);
 	for (uint32_t i = 0; i < N_KERNELS * sizeof(steps) / sizeof(steps[0]); i++) {
-		struct we_instance *inst = make_putter(module, &bytes);
 		const uint32_t step = steps[i / N_KERNELS];
+		struct we_instance *inst;
 		struct we_extern put;
 
+		make_store(NULL);
+		inst = make_putter(module, &bytes);
 		assert_int_equal(we_instance_export(inst, "put", 3, &put), 0);
 		for (uint32_t at = step - 1; at < 17 * PAGE; at += step)
 			assert_int_equal(we_func_call(put.of.func, (uint64_t[]){at}, &err), 0);
@@ -345,9 +348,34 @@ static void guest_after_reset_sees_zeros_and_its_data_only(void **state)
 		for (uint32_t at = 0; at < 17 * PAGE; at++)
 			if (bytes[at] != expected_byte(at))
 				fail_msg("round %u: byte %u is %u", i, at, bytes[at]);
-		we_store_reset(store);
+		we_store_destroy(store);
 	}
 	we_module_unref(module);
+}
+
+static void filled_memory_is_zeroed_without_asking_until_it_is_large(void **state)
+{
+	static const uint64_t pages[] = {17, 17, 5, 33, 17, 17};
+	static const unsigned asks[] = {1, 0, 0, 0, 1, 0}; // 33 pages go back to the kernel whole
+	struct we_memory *memory;
+	uint8_t *span;
+
+	(void)state;
+	make_store(NULL);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		const uint64_t bytes = pages[i] * PAGE;
+
+		assert_int_equal(
+			we_memory_create(store, WE_I32, pages[i], UINT64_MAX, &memory, &err), 0);
+		assert_int_equal(we_memory_span(memory, 0, bytes, &span), 0);
+		for (uint64_t k = 0; k < bytes; k++)
+			if (span[k] != 0)
+				fail_msg("%zu: byte %llu", i, (unsigned long long)k);
+		memset(span, 0xff, bytes);
+		n_mincores = 0;
+		we_store_reset(store);
+		assert_int_equal(n_mincores, asks[i]);
+	}
 	we_store_destroy(store);
 }
 
@@ -403,6 +431,7 @@ int main(void)
 		cmocka_unit_test(memory_lives_with_little_address_space),
 		cmocka_unit_test(reset_store_makes_memories_of_zeros_where_the_old_ones_were),
 		cmocka_unit_test(guest_after_reset_sees_zeros_and_its_data_only),
+		cmocka_unit_test(filled_memory_is_zeroed_without_asking_until_it_is_large),
 		cmocka_unit_test(memory_that_had_grown_is_small_again_after_reset),
 		cmocka_unit_test(reset_store_takes_the_space_of_a_memory_of_the_same_kind),
 		cmocka_unit_test(memory_copy_goes_the_right_way_over_chunks),

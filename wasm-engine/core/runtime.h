@@ -22,6 +22,7 @@ struct we_memory {
 	uint8_t *base;       // never moves while it lives
 	uint64_t size_bytes; // a multiple of the page size; what guests may touch
 	uint64_t committed_bytes;
+	uint64_t filled_bytes;   // the kernel was seen to have all pages of as many from base on
 	uint64_t reserved_bytes; // address space from base on, guard not included
 	uint64_t mapped_bytes;   // guards included
 	uint64_t max_pages;      // growth ends here: the smaller of type and store limit
