@@ -452,16 +452,16 @@ bool lower_control(struct func *f, const struct we_instr *in)
 static void lower_plain(struct func *f, const struct we_instr *in)
 {
 	const struct we_op_info *info = &we_op_info[in->op];
-	bool is_vector = info->results[0] == 'v';
+	bool is_vector = info->result_type == WE_T_V128;
 	LLVMValueRef v[3];
 	LLVMValueRef result;
 
 	for (uint32_t i = info->n_params; i-- > 0;) {
 		v[i] = func_pop(f);
-		is_vector = is_vector || info->params[i] == 'v';
+		is_vector = is_vector || info->param_types[i] == WE_T_V128;
 	}
 	result = is_vector ? lower_simd(f->u, f, in, v) : lower_num(f->u, f, in, v);
-	func_push(f, result, func_kind(f, we_letter_valtype(info->results[0])));
+	func_push(f, result, func_kind(f, info->result_type));
 }
 
 // Unreachable code: only its nesting counts.
