@@ -423,8 +423,8 @@ WE_PUBLIC void we_frame_print(const struct we_frame *frame, char *buf, size_t ca
 // ---- native code: what it asks of the process and its threads -----------------------------------
 
 // Install the handlers that native code needs: of SIGSEGV, which goes on to the handler that was there when it is not a
-// guest's fault, and of the highest realtime signal that is free. Done by itself when the first native code is loaded; call it
-// before that where others choose signals, too. Fails: HOST.
+// guest's fault, and of the highest realtime signal that is free. Done by itself whenever native code is loaded; call it
+// before that where others choose signals, too, and again when somebody has replaced the handler of SIGSEGV. Fails: HOST.
 WE_PUBLIC WE_MUST_USE int we_process_prepare(struct we_error *err);
 // Make the calling thread ready to run native code: a stack for signals, unless it has one, and those two signals not blocked. Done
 // by itself at the first call; afterwards calls make no system call. It goes with the thread. Fails: HOST when the thread's

@@ -62,6 +62,7 @@ static int call(struct rig *rig, enum test_func func, uint64_t *slots)
 {
 	const char name[] = {(char)('a' + func), '\0'};
 
+	assert_int_equal(we_process_prepare(&rig->g.err), 0); // cmocka has a handler, too
 	return guest_call(&rig->g, rig->inst, name, slots);
 }
 
@@ -126,17 +127,399 @@ static void function_without_native_code_runs_in_the_interpreter(void **state)
 	assert_int_equal(ask(rig, TEST_CALL_PLAIN, 4), 109);
 }
 
+// ---- traps --------------------------------------------------------------------------------------
+
+struct place {
+	enum test_func func;
+	uint32_t at; // bytes from the start of its body
+};
+
+// The last failure is the trap, and its frames are these.
+static void expect_trap(
+	const struct rig *rig, enum we_trap trap, const struct place *places, uint32_t n)
+{
+	struct we_frame frames[WE_BACKTRACE_FRAMES];
+
+	assert_string_equal(we_trap_text((enum we_trap)rig->g.err.trap), we_trap_text(trap));
+	assert_int_equal(we_store_backtrace(rig->g.store, frames, WE_BACKTRACE_FRAMES), n);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(frames[i].func, TEST_IMPORTS + places[i].func);
+		assert_int_equal(
+			frames[i].offset, test_body(rig->module, places[i].func) + places[i].at);
+	}
+	assert_int_equal(rig->g.err.func, frames[0].func);
+	assert_int_equal(rig->g.err.offset, frames[0].offset);
+	assert_ptr_equal(rig->g.store->native.activation, NULL);
+	assert_ptr_equal(rig->g.store->calls.sp, rig->g.store->calls.stack);
+	assert_int_equal(rig->g.store->calls.n_entered, 0);
+}
+
+static void load_out_of_bounds_traps_at_its_place(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {65536 - 3};
+	const struct place places[] = {{TEST_LOAD, 3}};
+
+	assert_int_equal((uint32_t)ask(rig, TEST_LOAD, 65536 - 4), 0);
+	assert_int_equal(call(rig, TEST_LOAD, slots), WE_E_TRAP);
+	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 1);
+	slots[0] = UINT32_MAX;
+	assert_int_equal(call(rig, TEST_LOAD, slots), WE_E_TRAP);
+	assert_int_equal((uint32_t)ask(rig, TEST_TWICE, 4), 8);
+}
+
+static void what_was_stored_before_a_trap_stays(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {1u << 31};
+	const struct place places[] = {{TEST_LOAD, 3}, {TEST_OUTER, 5}};
+
+	assert_int_equal(call(rig, TEST_OUTER, slots), WE_E_TRAP);
+	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 2);
+	assert_int_equal(rig->inst->mem0->base[0], 7);
+}
+
+static void trap_in_an_inlined_body_names_both_functions(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {1u << 31};
+	const struct place places[] = {{TEST_LOAD, 2}, {TEST_INLINED, 0}};
+
+	assert_int_equal(call(rig, TEST_INLINED, slots), WE_E_TRAP);
+	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 2);
+}
+
+static void explicit_trap_names_its_instruction(void **state)
+{
+	struct rig *rig = *state;
+	const struct place places[] = {{TEST_TRAP, 3}};
+
+	assert_int_equal(call(rig, TEST_TRAP, NULL), WE_E_TRAP);
+	expect_trap(rig, WE_TRAP_UNREACHABLE, places, 1);
+}
+
+static void endless_recursion_is_a_stack_overflow(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {UINT32_MAX};
+
+	assert_int_equal((uint32_t)ask(rig, TEST_RECURSE, 10000), 5);
+	assert_int_equal(call(rig, TEST_RECURSE, slots), WE_E_EXHAUSTED);
+	assert_int_equal(rig->g.err.trap, WE_TRAP_STACK_OVERFLOW);
+	assert_int_equal(we_store_backtrace(rig->g.store, NULL, 0), 0);
+	assert_int_equal(rig->g.store->n_frames, WE_BACKTRACE_FRAMES);
+	assert_int_equal((uint32_t)ask(rig, TEST_RECURSE, 10000), 5);
+}
+
+static int load_far(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	struct we_extern ext = guest_export(rig->inst, "d"); // outer
+
+	slots[0] = 1u << 31;
+	return we_func_call(ext.of.func, slots, err);
+}
+
+static void backtrace_goes_through_the_host(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {0};
+	const struct place direct[] = {{TEST_LOAD, 3}, {TEST_OUTER, 5}, {TEST_HOST, 4}};
+	const struct place by_ref[] = {{TEST_LOAD, 3}, {TEST_OUTER, 5}, {TEST_BYREF, 1}};
+	const struct place plain[] = {
+		{TEST_LOAD, 3}, {TEST_OUTER, 5}, {TEST_PLAIN, 2}, {TEST_CALL_PLAIN, 2}};
+
+	rig->host = load_far;
+	assert_int_equal(call(rig, TEST_HOST, slots), WE_E_TRAP);
+	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, direct, 3);
+	assert_int_equal(call(rig, TEST_BYREF, slots), WE_E_TRAP);
+	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, by_ref, 3);
+	assert_int_equal(call(rig, TEST_CALL_PLAIN, slots), WE_E_TRAP);
+	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, plain, 4);
+}
+
+static int swallow(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	uint64_t far[1] = {1u << 31};
+
+	(void)err;
+	assert_int_equal(we_func_call(guest_export(rig->inst, "d").of.func, far, NULL), WE_E_TRAP);
+	slots[0]++;
+	return 0;
+}
+
+static void trap_that_the_host_swallows_is_over(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {1u << 31};
+	const struct place places[] = {{TEST_LOAD, 3}};
+
+	rig->host = swallow;
+	assert_int_equal(ask(rig, TEST_HOST, 3), 4);
+	assert_int_equal(ask(rig, TEST_BYREF, 3), 4);
+	assert_int_equal(call(rig, TEST_LOAD, slots), WE_E_TRAP);
+	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 1);
+}
+
+static int refuse(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	(void)rig;
+	(void)slots;
+	return we_error_set(err, WE_E_HOST, 0, "no");
+}
+
+static void failure_of_the_host_comes_back_as_it_is(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {0};
+
+	rig->host = refuse;
+	assert_int_equal(call(rig, TEST_HOST, slots), WE_E_HOST);
+	assert_string_equal(rig->g.err.msg, "no");
+	assert_int_equal(call(rig, TEST_BYREF, slots), WE_E_HOST);
+	assert_int_equal(call(rig, TEST_CALL_PLAIN, slots), WE_E_HOST);
+}
+
+static int deeper(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	return we_func_call(guest_export(rig->inst, "h").of.func, slots, err);
+}
+
+static void host_that_calls_back_for_ever_is_a_stack_overflow(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {0};
+
+	rig->host = deeper;
+	assert_int_equal(call(rig, TEST_HOST, slots), WE_E_EXHAUSTED);
+	assert_int_equal(rig->g.err.trap, WE_TRAP_STACK_OVERFLOW);
+	assert_int_equal(rig->n_host, WE_LIMIT_ENTERED);
+	rig->host = NULL;
+	assert_int_equal(ask(rig, TEST_HOST, 3), 3);
+}
+
+// ---- exceptions ---------------------------------------------------------------------------------
+
+static void exception_is_caught_by_a_caller(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(ask(rig, TEST_CATCH, 5), 1);
+	assert_int_equal(rig->g.store->exception, 0);
+}
+
+static void exception_that_nobody_catches_is_told_with_its_place(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {0x1234};
+	struct we_value arg;
+	uint64_t exn;
+
+	assert_int_equal(call(rig, TEST_THROW, slots), WE_E_TRAP);
+	assert_int_equal(rig->g.err.trap, WE_TRAP_UNCAUGHT_EXCEPTION);
+	assert_int_equal(rig->g.err.offset, test_body(rig->module, TEST_THROW) + 6);
+	exn = we_catch(rig->g.store);
+	assert_int_not_equal(exn, 0);
+	assert_int_equal(we_exn_arg(rig->g.store, exn, 0, &arg), 0);
+	assert_int_equal(arg.of.i64, 0x1234);
+}
+
+static int throw_it(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	return we_throw(rig->g.store, rig->inst->tags[0], slots, err);
+}
+
+static void exception_of_the_host_is_caught_or_goes_on(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {9};
+
+	rig->host = throw_it;
+	assert_int_equal(ask(rig, TEST_HOST, 9), 77);
+	assert_int_equal(call(rig, TEST_BYREF, slots), WE_E_TRAP);
+	assert_int_equal(rig->g.err.trap, WE_TRAP_UNCAUGHT_EXCEPTION);
+	assert_int_equal(rig->g.err.offset, test_body(rig->module, TEST_BYREF) + 1);
+	assert_int_equal(call(rig, TEST_CALL_PLAIN, slots), WE_E_TRAP);
+	assert_int_equal(rig->g.err.trap, WE_TRAP_UNCAUGHT_EXCEPTION);
+}
+
+static int call_while_throwing(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	uint64_t two[1] = {2};
+	const int rc = we_throw(rig->g.store, rig->inst->tags[0], slots, err);
+
+	if (rig->n_host > 1)
+		return rc;
+	// The call back is another matter, and may throw and catch itself.
+	assert_int_equal(we_func_call(guest_export(rig->inst, "a").of.func, two, NULL), 0);
+	assert_int_equal((uint32_t)two[0], 4);
+	assert_int_equal(we_func_call(guest_export(rig->inst, "o").of.func, two, NULL), 0);
+	assert_int_equal(two[0], 1);
+	return rc;
+}
+
+static void exception_under_way_survives_a_call_back(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->host = call_while_throwing;
+	assert_int_equal(ask(rig, TEST_HOST, 9), 77);
+}
+
+// ---- the collector ------------------------------------------------------------------------------
+
+static int collect(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	(void)slots;
+	(void)err;
+	we_store_collect(rig->g.store);
+	return 0;
+}
+
+static void shadow_stack_is_seen_by_the_collector(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t garbage = 0;
+	uint64_t box = 0;
+	uint64_t slots[1];
+
+	assert_int_equal(we_ref_from_host(rig->g.store, 11, &garbage, &rig->g.err), 0);
+	assert_int_equal(we_ref_from_host(rig->g.store, 22, &box, &rig->g.err), 0);
+	rig->host = collect;
+	slots[0] = WE_EXTERN_INTERNAL | box;
+	assert_int_equal(call(rig, TEST_SHADOW, slots), 0);
+	assert_int_not_equal(slots[0], WE_EXTERN_INTERNAL | box); // it has moved
+	assert_int_equal(we_ref_host(rig->g.store, WE_ANYREF, slots[0] & ~WE_EXTERN_INTERNAL), 22);
+}
+
+static int collect_deep(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	uint64_t box = 0;
+	uint64_t inner[1];
+
+	if (rig->n_host >= 3)
+		return collect(rig, slots, err);
+	assert_int_equal(we_ref_from_host(rig->g.store, rig->n_host, &box, err), 0);
+	inner[0] = WE_EXTERN_INTERNAL | box;
+	// Through the interpreter the second time.
+	if (rig->n_host == 2) {
+		assert_int_equal(we_func_call(guest_export(rig->inst, "q").of.func, slots, err), 0);
+		return 0;
+	}
+	assert_int_equal(we_func_call(guest_export(rig->inst, "m").of.func, inner, err), 0);
+	assert_int_equal(we_ref_host(rig->g.store, WE_ANYREF, inner[0] & ~WE_EXTERN_INTERNAL), 1);
+	return 0;
+}
+
+static void shadow_stacks_of_all_entries_are_seen(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t box = 0;
+	uint64_t slots[1];
+
+	assert_int_equal(we_ref_from_host(rig->g.store, 9, &box, &rig->g.err), 0);
+	assert_int_equal(we_ref_from_host(rig->g.store, 33, &box, &rig->g.err), 0);
+	rig->host = collect_deep;
+	slots[0] = WE_EXTERN_INTERNAL | box;
+	assert_int_equal(call(rig, TEST_SHADOW, slots), 0);
+	assert_int_equal(rig->n_host, 3);
+	assert_int_equal(we_ref_host(rig->g.store, WE_ANYREF, slots[0] & ~WE_EXTERN_INTERNAL), 33);
+}
+
+// ---- binding ------------------------------------------------------------------------------------
+
+static void store_set_to_the_interpreter_runs_no_native_code(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {4};
+
+	we_store_set_interp(rig->g.store, true);
+	assert_int_equal(call(rig, TEST_TWICE, slots), WE_E_TRAP);
+	assert_int_equal(rig->g.err.trap, WE_TRAP_UNREACHABLE);
+	assert_int_equal(guest_call(&rig->g, make_instance(rig), "a", slots), WE_E_TRAP);
+	we_store_set_interp(rig->g.store, false);
+	assert_int_equal((uint32_t)ask(rig, TEST_TWICE, 4), 8);
+}
+
+static void code_published_later_is_taken_up_at_the_next_call(void **state)
+{
+	struct rig *rig = *state;
+	struct we_module *module;
+	struct we_instance *inst;
+	struct bytes b;
+	uint64_t slots[1] = {4};
+
+	put_test_module(&b);
+	module = guest_module(&rig->g, &b);
+	we_module_unref(rig->module);
+	rig->module = module;
+	inst = make_instance(rig);
+	assert_int_equal(guest_call(&rig->g, inst, "a", slots), WE_E_TRAP);
+	publish_test_image(module);
+	assert_int_equal(guest_call(&rig->g, inst, "a", slots), 0);
+	assert_int_equal((uint32_t)slots[0], 8);
+}
+
+static void code_without_checks_needs_the_whole_reservation(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t slots[1] = {4};
+	struct we_instance *inst;
+
+	rig->inst->mem0->mapped_bytes -= 65536;
+	we_native_unbind(rig->inst);
+	we_native_bind(rig->inst);
+	rig->inst->mem0->mapped_bytes += 65536;
+	assert_int_equal(call(rig, TEST_TWICE, slots), WE_E_TRAP);
+	inst = make_instance(rig);
+	assert_int_equal(guest_call(&rig->g, inst, "a", slots), 0);
+}
+
+static void image_of_other_functions_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct test_image *bytes = malloc(sizeof(*bytes));
+	struct we_image_header *header = (void *)bytes->bytes;
+	struct we_image *image = NULL;
+
+	make_test_image(rig->module, bytes);
+	header->first_func = 0; // an import
+	header->n_ranges = 0;
+	header->n_places = 0;
+	seal_test_image(bytes);
+	assert_int_equal(we_image_map(bytes->bytes, bytes->size_bytes, &image, &rig->g.err), 0);
+	assert_int_equal(we_native_publish(rig->module, image, &rig->g.err), WE_E_INVALID);
+	we_image_release(image);
+	free(bytes);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			call_of_native_function_returns_its_result, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			results_come_from_all_registers_and_the_buffer, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			host_function_is_called_directly_and_by_reference, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			function_without_native_code_runs_in_the_interpreter, set_up, tear_down),
+		TEST(call_of_native_function_returns_its_result),
+		TEST(results_come_from_all_registers_and_the_buffer),
+		TEST(host_function_is_called_directly_and_by_reference),
+		TEST(function_without_native_code_runs_in_the_interpreter),
+		TEST(load_out_of_bounds_traps_at_its_place),
+		TEST(what_was_stored_before_a_trap_stays),
+		TEST(trap_in_an_inlined_body_names_both_functions),
+		TEST(explicit_trap_names_its_instruction),
+		TEST(endless_recursion_is_a_stack_overflow),
+		TEST(backtrace_goes_through_the_host),
+		TEST(trap_that_the_host_swallows_is_over),
+		TEST(failure_of_the_host_comes_back_as_it_is),
+		TEST(host_that_calls_back_for_ever_is_a_stack_overflow),
+		TEST(exception_is_caught_by_a_caller),
+		TEST(exception_that_nobody_catches_is_told_with_its_place),
+		TEST(exception_of_the_host_is_caught_or_goes_on),
+		TEST(exception_under_way_survives_a_call_back),
+		TEST(shadow_stack_is_seen_by_the_collector),
+		TEST(shadow_stacks_of_all_entries_are_seen),
+		TEST(store_set_to_the_interpreter_runs_no_native_code),
+		TEST(code_published_later_is_taken_up_at_the_next_call),
+		TEST(code_without_checks_needs_the_whole_reservation),
+		TEST(image_of_other_functions_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("native_enter", tests, NULL, NULL);

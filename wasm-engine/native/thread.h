@@ -17,6 +17,7 @@ struct we_thread {
 	uintptr_t stack_high;
 	uintptr_t stack_limit; // guests do not go below
 	int32_t tid;           // -1: not prepared
+	const void *chained;   // context of the fault that a foreign handler is handling
 };
 
 // A signal handler may look without a call.
