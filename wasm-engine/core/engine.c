@@ -5,15 +5,57 @@
 #include "engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "limits.h"
 #include "module.h"
+#include "native.h"
 #include "tier.h"
 
 enum {
 	FIRST_BUCKETS = 64
 };
+
+// Returns: false without memory.
+static bool keep_string(const char **string)
+{
+	if (*string == NULL)
+		return true;
+	*string = strdup(*string);
+	return *string != NULL;
+}
+
+// A copy of the config, with defaults. Returns: false without memory; what was copied then has to be freed, too.
+static bool fill_config(struct we_engine_config *config, const struct we_engine_config *from)
+{
+	bool has_strings;
+
+	if (from != NULL)
+		*config = *from;
+	if (config->max_func_bytes == 0 || config->max_func_bytes > WE_LIMIT_FUNC_BYTES)
+		config->max_func_bytes = WE_LIMIT_FUNC_BYTES;
+	if (config->jit_cpu_ms == 0)
+		config->jit_cpu_ms = WE_DEFAULT_JIT_CPU_MS;
+	if (config->jit_wall_ms == 0)
+		config->jit_wall_ms = WE_DEFAULT_JIT_WALL_MS;
+	if (config->jit_memory_bytes == 0)
+		config->jit_memory_bytes = WE_DEFAULT_JIT_MEMORY_BYTES;
+	if (config->jit_cache_bytes == 0)
+		config->jit_cache_bytes = WE_DEFAULT_JIT_CACHE_BYTES;
+	has_strings = keep_string(&config->jit_program);
+	has_strings = keep_string(&config->jit_cache) && has_strings;
+	has_strings = keep_string(&config->jit_cpu) && has_strings;
+	return keep_string(&config->jit_perf) && has_strings;
+}
+
+static void free_strings(struct we_engine_config *config)
+{
+	free((void *)(uintptr_t)config->jit_program);
+	free((void *)(uintptr_t)config->jit_cache);
+	free((void *)(uintptr_t)config->jit_cpu);
+	free((void *)(uintptr_t)config->jit_perf);
+}
 
 int we_engine_create(
 	const struct we_engine_config *config, struct we_engine **ret_engine, struct we_error *err)
@@ -22,16 +64,13 @@ int we_engine_create(
 
 	if (engine == NULL)
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for an engine");
-	if (config != NULL)
-		engine->config = *config;
-	if (engine->config.max_func_bytes == 0 ||
-		engine->config.max_func_bytes > WE_LIMIT_FUNC_BYTES)
-		engine->config.max_func_bytes = WE_LIMIT_FUNC_BYTES;
 	engine->tier = &we_interp_tier;
 	if (getrandom(&engine->hash_seed, sizeof(engine->hash_seed), GRND_NONBLOCK) < 0)
 		engine->hash_seed = (uintptr_t)engine; // early in the machine's life
 	engine->buckets = calloc(FIRST_BUCKETS, sizeof(struct we_rectype *));
-	if (engine->buckets == NULL) {
+	if (!fill_config(&engine->config, config) || engine->buckets == NULL) {
+		free_strings(&engine->config);
+		free(engine->buckets);
 		free(engine);
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for an engine");
 	}
@@ -45,8 +84,10 @@ void we_engine_destroy(struct we_engine *engine)
 {
 	if (engine == NULL)
 		return;
+	we_jit_destroy(engine->jit);
 	we_arena_fini(&engine->arena);
 	pthread_mutex_destroy(&engine->lock);
+	free_strings(&engine->config);
 	free(engine->buckets);
 	free(engine);
 }

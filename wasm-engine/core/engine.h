@@ -16,10 +16,11 @@ enum {
 	WE_TYPE_CHUNKS = 4096
 };
 
+struct we_jit;
 struct we_rectype;
 
 struct we_engine {
-	struct we_engine_config config; // defaults filled in
+	struct we_engine_config config; // defaults filled in, strings owned
 	const struct we_tier *tier;
 	_Atomic uint64_t native_generation; // counts images that were published for any module
 	uint64_t hash_seed;          // secret, so that no module can choose types that collide
@@ -31,6 +32,7 @@ struct we_engine {
 	uint32_t n_types; // ids given out
 	// Types by id, in chunks so that none ever moves.
 	const struct we_deftype **types[WE_TYPE_CHUNKS];
+	struct we_jit *jit; // NULL: nothing was to be compiled yet; set once, under lock
 };
 
 static inline const struct we_deftype *we_engine_type(const struct we_engine *engine, uint32_t id)

@@ -129,6 +129,7 @@ static int collect_defs(struct we_module *module, struct we_error *err)
 
 static void destroy(struct we_module *module)
 {
+	we_jit_release(module);
 	we_native_release(module);
 	for (we_funcidx i = module->is.n_imported_funcs; i < module->is.n_funcs; i++)
 		module->engine->tier->release(module->is.funcs[i].code);

@@ -15,6 +15,7 @@
 
 struct we_blocktype;
 struct we_image;
+struct we_module_jit;
 struct we_reader;
 
 // Spec: core "Recursive Types", "Composite Types".
@@ -190,6 +191,7 @@ struct we_module {
 	bool has_data_count;
 	uint32_t data_count;
 	struct we_bytes name; // from the name section, or empty
+	struct we_module_jit *jit; // NULL: was not to be compiled yet; under a lock of the engine
 };
 
 // A reader over part of the module, whose offsets are the file's.

@@ -6,6 +6,8 @@
 
 #include "runtime.h"
 
+struct we_jit;
+
 // The entry of every function that has no native code: takes any signature. Not to be called from C.
 extern const char we_native_generic[];
 // The runtime's functions, for struct we_native.
@@ -25,3 +27,7 @@ void we_native_interrupt(struct we_store *store);
 void we_native_visit_roots(struct we_store *store, struct we_root_visitor *v);
 // Take back what a module has got. No thread runs it.
 void we_native_release(struct we_module *module);
+
+// native/state.c: what an engine and its modules know of their native code.
+void we_jit_destroy(struct we_jit *jit); // NULL is fine
+void we_jit_release(struct we_module *module);

@@ -101,9 +101,23 @@ struct we_engine_config {
 	bool deterministic;      // relaxed SIMD gives the same results on every machine
 	bool gc_stress;          // collect at every allocation, poison what is freed: for tests
 	uint64_t max_func_bytes; // of one body; 0: the implementation limit (limits.h)
+
+	// Of native code, see there. 0: the default of limits.h.
+	const char *
+		jit_program; // the compiler; NULL: $WEIR_JIT, or we-jit where it is installed or was built
+	const char *jit_cache; // directory that keeps native code, made if need be; NULL: none
+	const char
+		*jit_perf; // who is told of it: "map", "dump", "gdb", with commas; NULL: $WEIR_PERF
+	const char *
+		jit_cpu; // what it may use: "native", "v2", "v3", "v4" of x86-64; NULL: native, all that the machine has
+	bool explicit_checks;      // compare every address: for hosts that own SIGSEGV
+	uint32_t jit_cpu_ms;       // of one compilation: processor time
+	uint32_t jit_wall_ms;      // and time on the wall
+	uint64_t jit_memory_bytes; // and memory
+	uint64_t jit_cache_bytes;  // what the directory may hold; the oldest goes first
 };
 
-// config: copied; NULL: all defaults. Returns: owned.
+// config: copied, its strings too; NULL: all defaults. Returns: owned.
 WE_PUBLIC WE_MUST_USE int we_engine_create(
 	const struct we_engine_config *config, struct we_engine **ret_engine, struct we_error *err);
 WE_PUBLIC void we_engine_destroy(struct we_engine *engine); // NULL is fine
@@ -204,6 +218,49 @@ WE_PUBLIC const char *we_feature_name(uint32_t bit); // NULL beyond the last
 // The i-th custom section called name. Lent by the module. Returns: 0, or 1 when there is none.
 WE_PUBLIC int we_module_custom(
 	const struct we_module *module, const char *name, uint32_t i, struct we_bytes *ret_payload);
+
+// ---- native code --------------------------------------------------------------------------------
+//
+// Made by a process of its own, we-jit, which an engine starts when it needs it and keeps. Whatever happens to that
+// process, and whatever it sends back, a function without native code runs in the interpreter.
+
+enum we_jit_failure {
+	WE_JIT_REFUSED,   // the compiler said no
+	WE_JIT_ABORTED,   // it died: signal, exit
+	WE_JIT_TIMED_OUT, // processor time or time on the wall
+	WE_JIT_NO_MEMORY,
+	WE_JIT_DAMAGED, // what it made is no image, or not the one that was asked for
+	WE_JIT_LOST,    // the process that starts compilers died, or does not answer
+	WE_JIT_FAILURES
+};
+
+struct we_jit_stats {
+	uint32_t n_funcs;          // that were to be compiled
+	uint32_t n_funcs_native;   // have native code
+	uint32_t n_funcs_cached;   // of these, from the cache
+	uint32_t n_funcs_given_up; // stay in the interpreter
+	uint32_t n_requests;       // to the compiler
+	uint32_t n_starts;         // of its process; of an engine only
+	uint32_t n_cache_ignored; // files in the cache that were damaged, foreign or of another key
+	uint32_t n_failures
+		[WE_JIT_FAILURES]; // of requests; a batch of functions that failed is tried again in parts
+	uint64_t code_bytes;
+	uint64_t compile_ns;    // in requests
+	char last_failure[240]; // of the compiler or the cache; empty: none
+};
+
+// Make native code for all functions of a module, from the cache or the compiler. Takes seconds: for control threads, any number
+// of them, not for one that forwards packets. The compiler inherits the calling thread's processors. The module and its
+// engine stay alive meanwhile. What is there is kept: a call after the first tries only what the machine prevented.
+// Returns: 0 all have native code; 1 some stay in the interpreter: see the stats.
+// Fails: UNSUPPORTED when this build or this machine has no native code, and the cache not either; HOST when the
+// compiler is not found, or dies each time. Functions that had got native code before keep it.
+WE_PUBLIC WE_MUST_USE int we_module_compile(struct we_module *module, struct we_error *err);
+// Any thread, also during we_module_compile.
+WE_PUBLIC void we_module_jit_stats(const struct we_module *module, struct we_jit_stats *ret);
+// The sum over all modules, those that are gone included.
+WE_PUBLIC void we_engine_jit_stats(const struct we_engine *engine, struct we_jit_stats *ret);
+WE_PUBLIC const char *we_jit_failure_word(enum we_jit_failure failure); // "timed out", ...
 
 // ---- stores -------------------------------------------------------------------------------------
 
