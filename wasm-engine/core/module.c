@@ -179,6 +179,8 @@ int we_module_create(struct we_engine *engine, struct we_bytes bytes, uint64_t f
 		destroy(module);
 		return rc;
 	}
+	if (engine->config.jit_at_once)
+		(void)we_module_compile(module, NULL); // the stats know
 	*ret_module = module;
 	return 0;
 }

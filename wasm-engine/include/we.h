@@ -103,6 +103,7 @@ struct we_engine_config {
 	uint64_t max_func_bytes; // of one body; 0: the implementation limit (limits.h)
 
 	// Of native code, see there. 0: the default of limits.h.
+	bool jit_at_once; // we_module_create ends with we_module_compile, and is fine without: for tools and tests
 	const char *
 		jit_program; // the compiler; NULL: $WEIR_JIT, or we-jit where it is installed or was built
 	const char *jit_cache; // directory that keeps native code, made if need be; NULL: none

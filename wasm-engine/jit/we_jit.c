@@ -9,7 +9,6 @@
 #include "server.h"
 
 #include <llvm-c/Core.h>
-#include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
 
 #include <stdio.h>
@@ -22,7 +21,7 @@ static int compile(const struct we_protocol_request *request, struct we_bytes by
 	const struct we_engine_config config = {
 		.deterministic = (request->flags & WE_REQUEST_DETERMINISTIC) != 0,
 		.max_func_bytes = request->max_func_bytes};
-	const struct we_jit_options options = {.cpu = request->cpu,
+	struct we_jit_options options = {.cpu = request->cpu,
 		.explicit_checks = (request->flags & WE_REQUEST_EXPLICIT_CHECKS) != 0,
 		.deterministic = config.deterministic,
 		.first_func = request->first_func,
@@ -36,8 +35,10 @@ static int compile(const struct we_protocol_request *request, struct we_bytes by
 	rc = we_engine_create(&config, &engine, err);
 	if (rc == 0)
 		rc = we_module_create(engine, bytes, request->file_offset, &module, err);
-	if (rc == 0)
-		rc = we_jit_compile(module, &options, ret_image, ret_bytes, err);
+	if (rc < 0)
+		return rc;
+	options.first_func += module->is.n_imported_funcs;
+	rc = we_jit_compile(module, &options, ret_image, ret_bytes, err);
 	if (rc != 0)
 		return rc;
 	header = *ret_image;
@@ -48,10 +49,7 @@ static int compile(const struct we_protocol_request *request, struct we_bytes by
 // LLVM's tables, and the first use of what is made lazily.
 static void wake_llvm(void)
 {
-	LLVMInitializeX86TargetInfo();
-	LLVMInitializeX86Target();
-	LLVMInitializeX86TargetMC();
-	LLVMInitializeX86AsmPrinter();
+	we_jit_init();
 	LLVMContextDispose(LLVMContextCreate());
 }
 

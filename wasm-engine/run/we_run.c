@@ -37,6 +37,7 @@ struct options {
 	struct we_store_limits limits; // 0: the engine's defaults
 	struct we_engine_config config;
 	bool is_timed;
+	bool is_jit;
 };
 
 static uint64_t now_ns(void)
@@ -204,7 +205,9 @@ static bool parse_value(const char *text, enum we_kind kind, uint64_t *slots)
 // ---- the command line ----------------------------------------------------------------------------
 
 static const char usage_text[] =
-	"usage: we-run [--tier interp] [--time] [--deadline-us N] [--max-memory-pages N]\n"
+	"usage: we-run [--tier interp|jit] [--cpu v1|v2|v3|v4|native] [--explicit-checks] "
+	"[--time]\n"
+	"              [--deadline-us N] [--max-memory-pages N]\n"
 	"              [--max-heap-bytes N] [--call-depth N] [--stack-bytes N]\n"
 	"              [--deterministic] [--gc-stress] [--invoke NAME [ARG...]] FILE.wasm\n";
 
@@ -232,7 +235,11 @@ static void help(void)
 	       "  --stack-bytes N         stack of the guest's calls\n"
 	       "  --deterministic         relaxed SIMD gives the same results on every machine\n"
 	       "  --gc-stress             collect at every allocation, poison what is freed\n"
-	       "  --tier interp           the one that this build has\n\n"
+	       "  --tier interp|jit       interpreter, or machine code made before the first call\n"
+	       "  --cpu LEVEL             what machine code may use: x86-64 v2, v3, v4, native; v1 "
+	       "is\n"
+	       "                          below the floor and means the interpreter\n"
+	       "  --explicit-checks       compare every address: no signal handler is needed\n\n"
 	       "Exit: 0 done; 1 the module or the guest was at fault; 2 wrong use; 3 the machine "
 	       "refused.\n",
 		usage_text);
@@ -295,10 +302,19 @@ static int parse_option(int argc, char **argv, int i, struct options *o)
 		o->config.gc_stress = true;
 		return 1;
 	}
+	if (strcmp(flag, "--explicit-checks") == 0) {
+		o->config.explicit_checks = true;
+		return 1;
+	}
+	if (strcmp(flag, "--cpu") == 0) {
+		o->config.jit_cpu = value;
+		return value != NULL ? 2 : usage("a level must follow ", flag);
+	}
 	if (strcmp(flag, "--tier") == 0) {
-		if (value != NULL && strcmp(value, "interp") == 0)
+		o->is_jit = value != NULL && strcmp(value, "jit") == 0;
+		if (o->is_jit || (value != NULL && strcmp(value, "interp") == 0))
 			return 2;
-		return usage("this build has only the tier interp", "");
+		return usage("interp or jit must follow ", flag);
 	}
 	if (strcmp(flag, "--invoke") == 0) {
 		o->invoke = value;
@@ -555,6 +571,22 @@ static int run_watched(struct run *run)
 	return code;
 }
 
+// Native code was asked for: say once if some of it is not.
+static void compile(struct run *run)
+{
+	const int rc = we_module_compile(run->module, &run->err);
+	struct we_jit_stats stats;
+
+	we_module_jit_stats(run->module, &stats);
+	if (rc < 0)
+		fprintf(stderr, "we-run: %s: %s: the interpreter runs it\n", run->options.file,
+			run->err.msg);
+	else if (rc > 0)
+		fprintf(stderr, "we-run: %s: %u of %u functions stay in the interpreter: %s\n",
+			run->options.file, stats.n_funcs - stats.n_funcs_native, stats.n_funcs,
+			stats.last_failure);
+}
+
 static int run_file(struct run *run)
 {
 	const uint64_t begin_ns = now_ns();
@@ -564,6 +596,8 @@ static int run_file(struct run *run)
 		we_module_create(run->engine, (struct we_bytes){run->bytes, run->n_bytes}, 0,
 			&run->module, &run->err) != 0)
 		return report(run);
+	if (run->options.is_jit)
+		compile(run);
 	run->compile_ns = now_ns() - begin_ns;
 	if (we_store_create(run->engine, &run->options.limits, &run->store, &run->err) != 0)
 		return report(run);

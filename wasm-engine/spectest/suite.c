@@ -23,6 +23,7 @@ struct run {
 	struct we_engine *engine;
 	struct spec_skip skip;
 	struct spec_totals totals;
+	bool is_jit;
 	const char *conformance; // or NULL
 };
 
@@ -79,11 +80,21 @@ static int run_path(struct run *run, const char *given)
 static int usage(const struct spec_suite *suite, FILE *to)
 {
 	fprintf(to,
-		"usage: %s [--tier interp] [--deterministic] [--gc-stress] [--skip LIST] "
-		"[--conformance DIR]\n"
+		"usage: %s [--tier interp|jit] [--cpu v1|v2|v3|v4|native] [--explicit-checks]\n"
+		"       [--deterministic] [--gc-stress] [--skip LIST] [--conformance DIR]\n"
 		"       [FILE.json | FOLDER]...\n",
 		suite->program);
 	return WRONG_USE;
+}
+
+// The tier must not be taken for another: how much of it was native.
+static void print_native(const struct run *run)
+{
+	struct we_jit_stats stats;
+
+	we_engine_jit_stats(run->engine, &stats);
+	printf("native code: %u of %u functions%s%s\n", stats.n_funcs_native, stats.n_funcs,
+		stats.last_failure[0] != '\0' ? "; " : "", stats.last_failure);
 }
 
 static int run_paths(struct run *run, const char *const *paths, int n)
@@ -96,6 +107,8 @@ static int run_paths(struct run *run, const char *const *paths, int n)
 			fprintf(stderr, "%s: %s: not there; set WEIR_CONFORMANCE\n",
 				run->suite->program, paths[i]);
 	}
+	if (run->is_jit)
+		print_native(run);
 	printf("%llu passed, %llu failed, %llu skipped\n", (unsigned long long)run->totals.n_passed,
 		(unsigned long long)run->totals.n_failed,
 		(unsigned long long)run->totals.n_skipped);
@@ -128,12 +141,20 @@ static int parse_options(struct options *ret, int argc, char **argv)
 			ret->config.gc_stress = true;
 			continue;
 		}
+		if (strcmp(flag, "--explicit-checks") == 0) {
+			ret->config.explicit_checks = true;
+			continue;
+		}
 		if (value == NULL)
 			return -1;
 		if (strcmp(flag, "--skip") == 0)
 			ret->skip_path = value;
 		else if (strcmp(flag, "--conformance") == 0)
 			ret->conformance = value;
+		else if (strcmp(flag, "--cpu") == 0)
+			ret->config.jit_cpu = value;
+		else if (strcmp(flag, "--tier") == 0 && strcmp(value, "jit") == 0)
+			ret->config.jit_at_once = true;
 		else if (strcmp(flag, "--tier") != 0 || strcmp(value, "interp") != 0)
 			return -1;
 		i++;
@@ -157,6 +178,7 @@ int spec_suite_main(const struct spec_suite *suite, int argc, char **argv)
 	if (parse_options(&options, argc, argv) < 0)
 		return usage(suite, stderr);
 	run.conformance = options.conformance;
+	run.is_jit = options.config.jit_at_once;
 	if (env != NULL && env[0] != '\0')
 		run.conformance = env;
 	if ((options.skip_path != NULL ? spec_skip_init_file(&run.skip, options.skip_path)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // spec_suite: the command line of a program that runs converted scripts: we-spec, cm-spec.
 //
-//	PROGRAM [--tier interp] [--deterministic] [--gc-stress] [--skip LIST] [--conformance DIR]
-//	        [FILE.json | FOLDER]...
+//	PROGRAM [--tier interp|jit] [--cpu LEVEL] [--explicit-checks] [--deterministic] [--gc-stress]
+//	        [--skip LIST] [--conformance DIR] [FILE.json | FOLDER]...
 //
 // A folder stands for the scripts in it. What does not exist as given is looked for below
 // WEIR_CONFORMANCE, or else DIR. Without a file: the folders of the suite.
+// With --tier jit the line before the last says how many functions had native code.
 // Last line: "N passed, N failed, N skipped". Exit: 0 none failed, 1 some did, 2 wrong use, 77 the
 // suite is not there.
 #pragma once
