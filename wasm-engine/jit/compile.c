@@ -15,6 +15,7 @@
 #include "object.h"
 #include "scan.h"
 #include "target.h"
+#include "widen.h"
 
 // Short on purpose: two thirds of the time is code generation, and default<O2> gains little over it (docs/jit.md).
 static const char passes[] =
@@ -179,7 +180,8 @@ static void guard_stack(struct unit *u, LLVMValueRef fn, uint32_t at)
 	LLVMSetCurrentDebugLocation2(u->b, NULL);
 }
 
-static void guard_stacks(struct unit *u)
+// What no pass of LLVM does.
+static void finish_functions(struct unit *u)
 {
 	for (LLVMValueRef fn = LLVMGetFirstFunction(u->m); fn != NULL;
 		fn = LLVMGetNextFunction(fn)) {
@@ -188,6 +190,7 @@ static void guard_stacks(struct unit *u)
 
 		if (LLVMIsDeclaration(fn) || name[0] != 'f')
 			continue;
+		widen_addresses(u, fn);
 		if (has_calls(u, fn))
 			guard_stack(
 				u, fn, u->module->is.funcs[strtoul(name + 1, NULL, 10)].body.at);
@@ -296,7 +299,7 @@ int we_jit_compile(const struct we_module *module, const struct we_jit_options *
 	if (rc == 0)
 		rc = run_passes(&u, tm, err);
 	if (rc == 0)
-		guard_stacks(&u);
+		finish_functions(&u);
 	if (rc == 0 && opt->verify)
 		rc = verify(&u, err);
 	if (rc == 0)
