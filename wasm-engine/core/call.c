@@ -39,21 +39,28 @@ const struct we_functype *we_func_type(const struct we_func *func)
 	return func->type;
 }
 
-// A trap names the function that the innermost frame belongs to.
-static void name_func(const struct we_store *store, struct we_error *err)
+void we_store_name_func(const struct we_store *store, struct we_error *err)
 {
 	if (err != NULL && err->trap != WE_TRAP_NONE && store->n_frames > 0 &&
 		err->func == store->frames[0].func)
 		we_module_name_func(store->frames[0].module, err->func, err);
 }
 
-static inline int call(struct we_func *func, uint64_t *slots, struct we_error *err)
+static int call(struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	return func->enter != NULL ? we_native_call(func, slots, err)
 				   : func->store->tier->call(func, slots, err);
 }
 
-int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
+// Has the engine got native code that the functions of the store do not know yet?
+static bool is_behind(const struct we_store *store)
+{
+	return atomic_load_explicit(&store->engine->native_generation, memory_order_relaxed) !=
+	       store->native.generation;
+}
+
+static __attribute__((noinline)) int call_any(
+	struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	struct we_store *store = func->store;
 	uint64_t entry;
@@ -65,16 +72,22 @@ int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	entry = atomic_load_explicit(&store->entry, memory_order_relaxed);
 	if (entry != 0) // a host function calls back: still the same entry
 		return call(func, slots, err);
-	atomic_store_explicit(&store->entry, ++store->n_entries, memory_order_relaxed);
-	store->exception = 0;
-	if (store->has_heap_budget && store->heap != NULL)
-		we_heap_enter(store->heap, store->n_entries);
-	if (atomic_load_explicit(&store->engine->native_generation, memory_order_relaxed) !=
-		store->native.generation)
+	we_store_begin(store);
+	if (is_behind(store))
 		we_native_bind_store(store);
 	rc = call(func, slots, err);
-	atomic_store_explicit(&store->entry, 0, memory_order_relaxed);
+	we_store_end(store);
 	if (rc < 0)
-		name_func(store, err);
+		we_store_name_func(store, err);
 	return rc;
+}
+
+int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
+{
+	const struct we_store *store = func->store;
+
+	if (func->enter != NULL && !is_behind(store) &&
+		atomic_load_explicit(&store->entry, memory_order_relaxed) == 0)
+		return we_native_call_first(func, slots, err);
+	return call_any(func, slots, err);
 }

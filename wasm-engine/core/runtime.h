@@ -121,8 +121,8 @@ struct we_calls {
 	struct we_error *err; // of the innermost of them
 	// Where its guest stands while it is left: in a host function or an allocation. For the collector.
 	const void *ip;
-	uint64_t *fp;                 // NULL: no frame yet
-	uint64_t *floor;              // native code: its shadow stack is [floor, sp); else NULL
+	uint64_t *fp;    // NULL: no frame yet
+	uint64_t *floor; // native code: its shadow stack is [floor, sp); in the interpreter NULL
 	const struct we_calls *outer; // the same of the call around it
 };
 
@@ -201,6 +201,24 @@ static inline bool we_store_has_thrown(const struct we_store *store, int rc)
 	return rc == WE_E_TRAP && store->exception != 0 && store->calls.err != NULL &&
 	       store->calls.err->trap == WE_TRAP_UNCAUGHT_EXCEPTION;
 }
+
+// A call from the host begins that is not within another one, and ends.
+static inline void we_store_begin(struct we_store *store)
+{
+	store->n_frames = 0;
+	atomic_store_explicit(&store->entry, ++store->n_entries, memory_order_relaxed);
+	store->exception = 0;
+	if (store->has_heap_budget && store->heap != NULL)
+		we_heap_enter(store->heap, store->n_entries);
+}
+
+static inline void we_store_end(struct we_store *store)
+{
+	atomic_store_explicit(&store->entry, 0, memory_order_relaxed);
+}
+
+// A trap names the function that the innermost frame belongs to. err: NULL is fine.
+void we_store_name_func(const struct we_store *store, struct we_error *err);
 
 // ---- making things: each goes to the head of a list of the store ---------------------------------
 

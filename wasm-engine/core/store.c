@@ -59,6 +59,7 @@ int we_store_create(struct we_engine *engine, const struct we_store_limits *limi
 			err, WE_E_NOMEM, 0, "no memory for a stack of %zu slots", n_slots);
 	}
 	store->calls.sp = store->calls.stack;
+	store->calls.floor = store->calls.stack;
 	store->calls.stack_end = store->calls.stack + n_slots;
 	store->calls.max_depth = store->limits.call_depth;
 	*ret_store = store;

@@ -27,7 +27,7 @@ we_native_enter:
 	subq	$8, %rsp
 	movq	%rsp, WE_ACT_EXIT_SP(%rdi)
 	movq	WE_FUNC_STORE(%rsi), %rax
-	movq	%rdi, %rbx
+	movq	%rdi, %r8
 	movq	WE_FUNC_ENTRY(%rsi), %rdi
 // A signal up to here is seen by the look that comes; from here on the handler takes us to the landing.
 we_native_enter_window:
@@ -37,21 +37,16 @@ we_native_enter_window:
 	call	*WE_FUNC_ENTER(%rsi)
 we_native_enter_window_end:
 	xorl	%eax, %eax
-	addq	$8, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
+	addq	$WE_EXIT_TO_FRAME, %rsp // the wrapper has kept what we_native_leave would put back
 	popq	%rbp
 	.cfi_remember_state
 	.cfi_def_cfa %rsp, 8
 	ret
 1:	// The entry is over before it began.
 	.cfi_restore_state
-	movl	$WE_TRAP_DEADLINE_NUMBER, WE_ACT_TRAP(%rbx)
-	movq	$0, WE_ACT_PC(%rbx)
-	movq	%rbp, WE_ACT_FP(%rbx)
+	movl	$WE_TRAP_DEADLINE_NUMBER, WE_ACT_TRAP(%r8)
+	movq	$0, WE_ACT_PC(%r8)
+	movq	%rbp, WE_ACT_FP(%r8)
 	.globl	we_native_landing
 	.hidden	we_native_landing
 we_native_landing:

@@ -48,17 +48,6 @@ static int uncaught(const struct we_func *func, struct we_error *err)
 		frame->module->file_offset + frame->at, frame->func, NULL);
 }
 
-// In an activation that is linked by now.
-static inline int run(struct we_activation *activation, uint64_t *slots, struct we_error *err)
-{
-	struct we_store *store = activation->store;
-	const int rc = we_native_enter(activation, activation->func, slots);
-
-	if (UNLIKELY(rc == 0 && store->exception != 0))
-		return uncaught(activation->func, err);
-	return rc;
-}
-
 // Guests stay above this: the end of the thread's stack, or of what the store allows.
 static inline uintptr_t stack_limit(const struct we_store *store, uintptr_t sp)
 {
@@ -114,9 +103,8 @@ static void take_store(struct we_store *store)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-// A call that nests, or the first of the store in this thread.
-static __attribute__((noinline)) int call_slow(
-	struct we_func *func, uint64_t *slots, struct we_error *err)
+// Any call, also one that nests or is the first of the store in this thread.
+int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	struct we_store *store = func->store;
 	struct we_calls *calls = &store->calls;
@@ -126,9 +114,12 @@ static __attribute__((noinline)) int call_slow(
 	struct we_activation *const outer = store->native.activation;
 	struct we_activation activation = {
 		.outer = we_thread.activation, .store = store, .func = func};
+	struct we_error local; // an exception is told from other traps by its number
 	struct aside aside;
 	int rc;
 
+	if (err == NULL)
+		err = &local;
 	if (we_thread.tid < 0 && we_thread_prepare(NULL) < 0)
 		return store->tier->call(func, slots, err); // a thread that has no room for signals
 	activation.outer = we_thread.activation;
@@ -145,7 +136,9 @@ static __attribute__((noinline)) int call_slow(
 		store->native.stack_limit = stack_limit(store, sp);
 	store->native.activation = &activation;
 	we_thread.activation = &activation;
-	rc = run(&activation, slots, err);
+	rc = we_native_enter(&activation, func, slots);
+	if (rc == 0 && store->exception != 0)
+		rc = uncaught(func, err);
 	we_thread.activation = activation.outer;
 	store->native.activation = outer;
 	store->native.stack_limit = limit;
@@ -154,42 +147,63 @@ static __attribute__((noinline)) int call_slow(
 	return rc;
 }
 
-// Invariant: while nothing runs in a store, its calls have sp at the bottom, depth and n_entered 0, and null pointers.
-int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err)
+static __attribute__((noinline)) int call_first_slow(
+	struct we_func *func, uint64_t *slots, struct we_error *err)
+{
+	struct we_store *store = func->store;
+	int rc;
+
+	we_store_begin(store);
+	rc = we_native_call(func, slots, err);
+	we_store_end(store);
+	if (rc < 0)
+		we_store_name_func(store, err);
+	return rc;
+}
+
+static __attribute__((noinline)) int failed(
+	const struct we_func *func, int rc, struct we_error *err)
+{
+	if (rc == 0)
+		rc = uncaught(func, err);
+	we_store_name_func(func->store, err);
+	return rc;
+}
+
+// Invariant: while nothing runs in a store, its calls have sp and floor at the bottom of the stack, depth and n_entered 0, and
+// no frame; err is what it was.
+int we_native_call_first(struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	struct we_store *store = func->store;
 	struct we_calls *calls = &store->calls;
-	uint64_t *const base = calls->sp;
 	const uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
-	struct we_error local;           // an exception is told from other traps by its number
 	struct we_activation activation; // the rest of it is written when it is needed
 	int rc;
 
-	if (err == NULL)
-		err = &local;
-	if (UNLIKELY(calls->n_entered != 0 || !is_on_stack(sp) ||
+	if (UNLIKELY(err == NULL || !is_on_stack(sp) ||
 		     atomic_load_explicit(&store->native.tid, memory_order_relaxed) !=
 			     we_thread.tid))
-		return call_slow(func, slots, err);
+		return call_first_slow(func, slots, err);
+	we_store_begin(store);
 	activation.outer = we_thread.activation;
 	activation.store = store;
 	activation.func = func;
 	calls->n_entered = 1;
 	calls->err = err;
-	calls->floor = base;
 	store->native.stack_limit = stack_limit(store, sp);
 	store->native.activation = &activation;
-	// The compiler must not move this behind the entry: a signal handler looks there.
+	// A signal handler looks there: what it finds is complete.
 	atomic_signal_fence(memory_order_seq_cst);
 	we_thread.activation = &activation;
-	rc = run(&activation, slots, err);
+	rc = we_native_enter(&activation, func, slots);
 	we_thread.activation = activation.outer;
 	atomic_signal_fence(memory_order_seq_cst);
+	if (UNLIKELY(rc != 0 || store->exception != 0))
+		rc = failed(func, rc, err);
 	store->native.activation = NULL;
-	calls->floor = NULL;
-	calls->err = NULL;
+	calls->sp = calls->stack; // a trap leaves it anywhere
 	calls->n_entered = 0;
-	calls->sp = base; // a trap leaves it anywhere
+	we_store_end(store);
 	return rc;
 }
 

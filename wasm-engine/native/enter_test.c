@@ -1,83 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tests of calls into native code and out of it, with code by hand.
-#include "test_code.h"
-
-struct rig {
-	struct guest g;
-	struct we_module *module;
-	struct we_instance *inst;
-	int (*host)(struct rig *rig, uint64_t *slots, struct we_error *err); // what the import does
-	uint32_t n_host;
-};
-
-static int import(void *env, uint64_t *slots, struct we_error *err)
-{
-	struct rig *rig = env;
-
-	rig->n_host++;
-	return rig->host != NULL ? rig->host(rig, slots, err) : 0;
-}
-
-static struct we_instance *make_instance(struct rig *rig)
-{
-	const enum we_kind i64[] = {WE_I64};
-	const struct we_functype *type;
-	struct we_extern ext = {.kind = WE_EXTERN_FUNC};
-	struct we_instance *inst = NULL;
-
-	assert_int_equal(we_functype_create(rig->g.engine, i64, 1, i64, 1, &type, &rig->g.err), 0);
-	assert_int_equal(
-		we_func_create_host(rig->g.store, type, import, rig, &ext.of.func, &rig->g.err), 0);
-	if (we_instance_create(rig->g.store, rig->module, &ext, 1, &inst, &rig->g.err) != 0)
-		fail_msg("%s", rig->g.err.msg);
-	return inst;
-}
-
-static int set_up(void **state)
-{
-	struct rig *rig = calloc(1, sizeof(*rig));
-	struct bytes b;
-
-	assert_non_null(rig);
-	guest_open(&rig->g, NULL, NULL);
-	put_test_module(&b);
-	rig->module = guest_module(&rig->g, &b);
-	publish_test_image(rig->module);
-	rig->inst = make_instance(rig);
-	*state = rig;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct rig *rig = *state;
-
-	we_module_unref(rig->module);
-	guest_close(&rig->g);
-	free(rig);
-	return 0;
-}
-
-static int call(struct rig *rig, enum test_func func, uint64_t *slots)
-{
-	const char name[] = {(char)('a' + func), '\0'};
-
-	assert_int_equal(we_process_prepare(&rig->g.err), 0); // cmocka has a handler, too
-	return guest_call(&rig->g, rig->inst, name, slots);
-}
-
-static uint64_t ask(struct rig *rig, enum test_func func, uint64_t x)
-{
-	uint64_t slots[1] = {x};
-
-	if (call(rig, func, slots) != 0)
-		fail_msg("%s", rig->g.err.msg);
-	return slots[0];
-}
+#include "test_rig.h"
 
 static void call_of_native_function_returns_its_result(void **state)
 {
-	assert_int_equal((uint32_t)ask(*state, TEST_TWICE, 21), 42);
+	assert_int_equal((uint32_t)rig_ask(*state, TEST_TWICE, 21), 42);
 }
 
 static void results_come_from_all_registers_and_the_buffer(void **state)
@@ -93,7 +20,7 @@ static void results_come_from_all_registers_and_the_buffer(void **state)
 		const uint64_t expected[] = {slots[1], slots[7], slots[5], slots[15], slots[16],
 			(uint32_t)slots[0], slots[4], (uint32_t)slots[6]};
 
-		assert_int_equal(call(*state, TEST_MANY, slots), 0);
+		assert_int_equal(rig_call(*state, TEST_MANY, slots), 0);
 		slots[5] = (uint32_t)slots[5];
 		slots[7] = (uint32_t)slots[7];
 		assert_memory_equal(slots, expected, sizeof(expected));
@@ -113,8 +40,8 @@ static void host_function_is_called_directly_and_by_reference(void **state)
 	struct rig *rig = *state;
 
 	rig->host = twice_the_argument;
-	assert_int_equal(ask(rig, TEST_HOST, 4), 8);
-	assert_int_equal(ask(rig, TEST_BYREF, 5), 10);
+	assert_int_equal(rig_ask(rig, TEST_HOST, 4), 8);
+	assert_int_equal(rig_ask(rig, TEST_BYREF, 5), 10);
 	assert_int_equal(rig->n_host, 2);
 }
 
@@ -123,8 +50,8 @@ static void function_without_native_code_runs_in_the_interpreter(void **state)
 	struct rig *rig = *state;
 
 	rig->host = twice_the_argument;
-	assert_int_equal(ask(rig, TEST_PLAIN, 4), 9);
-	assert_int_equal(ask(rig, TEST_CALL_PLAIN, 4), 109);
+	assert_int_equal(rig_ask(rig, TEST_PLAIN, 4), 9);
+	assert_int_equal(rig_ask(rig, TEST_CALL_PLAIN, 4), 109);
 }
 
 // ---- traps --------------------------------------------------------------------------------------
@@ -160,12 +87,12 @@ static void load_out_of_bounds_traps_at_its_place(void **state)
 	uint64_t slots[1] = {65536 - 3};
 	const struct place places[] = {{TEST_LOAD, 3}};
 
-	assert_int_equal((uint32_t)ask(rig, TEST_LOAD, 65536 - 4), 0);
-	assert_int_equal(call(rig, TEST_LOAD, slots), WE_E_TRAP);
+	assert_int_equal((uint32_t)rig_ask(rig, TEST_LOAD, 65536 - 4), 0);
+	assert_int_equal(rig_call(rig, TEST_LOAD, slots), WE_E_TRAP);
 	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 1);
 	slots[0] = UINT32_MAX;
-	assert_int_equal(call(rig, TEST_LOAD, slots), WE_E_TRAP);
-	assert_int_equal((uint32_t)ask(rig, TEST_TWICE, 4), 8);
+	assert_int_equal(rig_call(rig, TEST_LOAD, slots), WE_E_TRAP);
+	assert_int_equal((uint32_t)rig_ask(rig, TEST_TWICE, 4), 8);
 }
 
 static void what_was_stored_before_a_trap_stays(void **state)
@@ -174,7 +101,7 @@ static void what_was_stored_before_a_trap_stays(void **state)
 	uint64_t slots[1] = {1u << 31};
 	const struct place places[] = {{TEST_LOAD, 3}, {TEST_OUTER, 5}};
 
-	assert_int_equal(call(rig, TEST_OUTER, slots), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_OUTER, slots), WE_E_TRAP);
 	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 2);
 	assert_int_equal(rig->inst->mem0->base[0], 7);
 }
@@ -185,7 +112,7 @@ static void trap_in_an_inlined_body_names_both_functions(void **state)
 	uint64_t slots[1] = {1u << 31};
 	const struct place places[] = {{TEST_LOAD, 2}, {TEST_INLINED, 0}};
 
-	assert_int_equal(call(rig, TEST_INLINED, slots), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_INLINED, slots), WE_E_TRAP);
 	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 2);
 }
 
@@ -194,7 +121,7 @@ static void explicit_trap_names_its_instruction(void **state)
 	struct rig *rig = *state;
 	const struct place places[] = {{TEST_TRAP, 3}};
 
-	assert_int_equal(call(rig, TEST_TRAP, NULL), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_TRAP, NULL), WE_E_TRAP);
 	expect_trap(rig, WE_TRAP_UNREACHABLE, places, 1);
 }
 
@@ -203,12 +130,12 @@ static void endless_recursion_is_a_stack_overflow(void **state)
 	struct rig *rig = *state;
 	uint64_t slots[1] = {UINT32_MAX};
 
-	assert_int_equal((uint32_t)ask(rig, TEST_RECURSE, 10000), 5);
-	assert_int_equal(call(rig, TEST_RECURSE, slots), WE_E_EXHAUSTED);
+	assert_int_equal((uint32_t)rig_ask(rig, TEST_RECURSE, 10000), 5);
+	assert_int_equal(rig_call(rig, TEST_RECURSE, slots), WE_E_EXHAUSTED);
 	assert_int_equal(rig->g.err.trap, WE_TRAP_STACK_OVERFLOW);
 	assert_int_equal(we_store_backtrace(rig->g.store, NULL, 0), 0);
 	assert_int_equal(rig->g.store->n_frames, WE_BACKTRACE_FRAMES);
-	assert_int_equal((uint32_t)ask(rig, TEST_RECURSE, 10000), 5);
+	assert_int_equal((uint32_t)rig_ask(rig, TEST_RECURSE, 10000), 5);
 }
 
 static int load_far(struct rig *rig, uint64_t *slots, struct we_error *err)
@@ -229,11 +156,11 @@ static void backtrace_goes_through_the_host(void **state)
 		{TEST_LOAD, 3}, {TEST_OUTER, 5}, {TEST_PLAIN, 2}, {TEST_CALL_PLAIN, 2}};
 
 	rig->host = load_far;
-	assert_int_equal(call(rig, TEST_HOST, slots), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_HOST, slots), WE_E_TRAP);
 	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, direct, 3);
-	assert_int_equal(call(rig, TEST_BYREF, slots), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_BYREF, slots), WE_E_TRAP);
 	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, by_ref, 3);
-	assert_int_equal(call(rig, TEST_CALL_PLAIN, slots), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_CALL_PLAIN, slots), WE_E_TRAP);
 	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, plain, 4);
 }
 
@@ -254,9 +181,9 @@ static void trap_that_the_host_swallows_is_over(void **state)
 	const struct place places[] = {{TEST_LOAD, 3}};
 
 	rig->host = swallow;
-	assert_int_equal(ask(rig, TEST_HOST, 3), 4);
-	assert_int_equal(ask(rig, TEST_BYREF, 3), 4);
-	assert_int_equal(call(rig, TEST_LOAD, slots), WE_E_TRAP);
+	assert_int_equal(rig_ask(rig, TEST_HOST, 3), 4);
+	assert_int_equal(rig_ask(rig, TEST_BYREF, 3), 4);
+	assert_int_equal(rig_call(rig, TEST_LOAD, slots), WE_E_TRAP);
 	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 1);
 }
 
@@ -273,10 +200,10 @@ static void failure_of_the_host_comes_back_as_it_is(void **state)
 	uint64_t slots[1] = {0};
 
 	rig->host = refuse;
-	assert_int_equal(call(rig, TEST_HOST, slots), WE_E_HOST);
+	assert_int_equal(rig_call(rig, TEST_HOST, slots), WE_E_HOST);
 	assert_string_equal(rig->g.err.msg, "no");
-	assert_int_equal(call(rig, TEST_BYREF, slots), WE_E_HOST);
-	assert_int_equal(call(rig, TEST_CALL_PLAIN, slots), WE_E_HOST);
+	assert_int_equal(rig_call(rig, TEST_BYREF, slots), WE_E_HOST);
+	assert_int_equal(rig_call(rig, TEST_CALL_PLAIN, slots), WE_E_HOST);
 }
 
 static int deeper(struct rig *rig, uint64_t *slots, struct we_error *err)
@@ -290,11 +217,11 @@ static void host_that_calls_back_for_ever_is_a_stack_overflow(void **state)
 	uint64_t slots[1] = {0};
 
 	rig->host = deeper;
-	assert_int_equal(call(rig, TEST_HOST, slots), WE_E_EXHAUSTED);
+	assert_int_equal(rig_call(rig, TEST_HOST, slots), WE_E_EXHAUSTED);
 	assert_int_equal(rig->g.err.trap, WE_TRAP_STACK_OVERFLOW);
 	assert_int_equal(rig->n_host, WE_LIMIT_ENTERED);
 	rig->host = NULL;
-	assert_int_equal(ask(rig, TEST_HOST, 3), 3);
+	assert_int_equal(rig_ask(rig, TEST_HOST, 3), 3);
 }
 
 // ---- exceptions ---------------------------------------------------------------------------------
@@ -303,7 +230,7 @@ static void exception_is_caught_by_a_caller(void **state)
 {
 	struct rig *rig = *state;
 
-	assert_int_equal(ask(rig, TEST_CATCH, 5), 1);
+	assert_int_equal(rig_ask(rig, TEST_CATCH, 5), 1);
 	assert_int_equal(rig->g.store->exception, 0);
 }
 
@@ -314,7 +241,7 @@ static void exception_that_nobody_catches_is_told_with_its_place(void **state)
 	struct we_value arg;
 	uint64_t exn;
 
-	assert_int_equal(call(rig, TEST_THROW, slots), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_THROW, slots), WE_E_TRAP);
 	assert_int_equal(rig->g.err.trap, WE_TRAP_UNCAUGHT_EXCEPTION);
 	assert_int_equal(rig->g.err.offset, test_body(rig->module, TEST_THROW) + 6);
 	exn = we_catch(rig->g.store);
@@ -334,11 +261,11 @@ static void exception_of_the_host_is_caught_or_goes_on(void **state)
 	uint64_t slots[1] = {9};
 
 	rig->host = throw_it;
-	assert_int_equal(ask(rig, TEST_HOST, 9), 77);
-	assert_int_equal(call(rig, TEST_BYREF, slots), WE_E_TRAP);
+	assert_int_equal(rig_ask(rig, TEST_HOST, 9), 77);
+	assert_int_equal(rig_call(rig, TEST_BYREF, slots), WE_E_TRAP);
 	assert_int_equal(rig->g.err.trap, WE_TRAP_UNCAUGHT_EXCEPTION);
 	assert_int_equal(rig->g.err.offset, test_body(rig->module, TEST_BYREF) + 1);
-	assert_int_equal(call(rig, TEST_CALL_PLAIN, slots), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_CALL_PLAIN, slots), WE_E_TRAP);
 	assert_int_equal(rig->g.err.trap, WE_TRAP_UNCAUGHT_EXCEPTION);
 }
 
@@ -362,7 +289,7 @@ static void exception_under_way_survives_a_call_back(void **state)
 	struct rig *rig = *state;
 
 	rig->host = call_while_throwing;
-	assert_int_equal(ask(rig, TEST_HOST, 9), 77);
+	assert_int_equal(rig_ask(rig, TEST_HOST, 9), 77);
 }
 
 // ---- the collector ------------------------------------------------------------------------------
@@ -386,7 +313,7 @@ static void shadow_stack_is_seen_by_the_collector(void **state)
 	assert_int_equal(we_ref_from_host(rig->g.store, 22, &box, &rig->g.err), 0);
 	rig->host = collect;
 	slots[0] = WE_EXTERN_INTERNAL | box;
-	assert_int_equal(call(rig, TEST_SHADOW, slots), 0);
+	assert_int_equal(rig_call(rig, TEST_SHADOW, slots), 0);
 	assert_int_not_equal(slots[0], WE_EXTERN_INTERNAL | box); // it has moved
 	assert_int_equal(we_ref_host(rig->g.store, WE_ANYREF, slots[0] & ~WE_EXTERN_INTERNAL), 22);
 }
@@ -420,7 +347,7 @@ static void shadow_stacks_of_all_entries_are_seen(void **state)
 	assert_int_equal(we_ref_from_host(rig->g.store, 33, &box, &rig->g.err), 0);
 	rig->host = collect_deep;
 	slots[0] = WE_EXTERN_INTERNAL | box;
-	assert_int_equal(call(rig, TEST_SHADOW, slots), 0);
+	assert_int_equal(rig_call(rig, TEST_SHADOW, slots), 0);
 	assert_int_equal(rig->n_host, 3);
 	assert_int_equal(we_ref_host(rig->g.store, WE_ANYREF, slots[0] & ~WE_EXTERN_INTERNAL), 33);
 }
@@ -433,11 +360,11 @@ static void store_set_to_the_interpreter_runs_no_native_code(void **state)
 	uint64_t slots[1] = {4};
 
 	we_store_set_interp(rig->g.store, true);
-	assert_int_equal(call(rig, TEST_TWICE, slots), WE_E_TRAP);
+	assert_int_equal(rig_call(rig, TEST_TWICE, slots), WE_E_TRAP);
 	assert_int_equal(rig->g.err.trap, WE_TRAP_UNREACHABLE);
-	assert_int_equal(guest_call(&rig->g, make_instance(rig), "a", slots), WE_E_TRAP);
+	assert_int_equal(guest_call(&rig->g, rig_instance(rig), "a", slots), WE_E_TRAP);
 	we_store_set_interp(rig->g.store, false);
-	assert_int_equal((uint32_t)ask(rig, TEST_TWICE, 4), 8);
+	assert_int_equal((uint32_t)rig_ask(rig, TEST_TWICE, 4), 8);
 }
 
 static void code_published_later_is_taken_up_at_the_next_call(void **state)
@@ -452,7 +379,7 @@ static void code_published_later_is_taken_up_at_the_next_call(void **state)
 	module = guest_module(&rig->g, &b);
 	we_module_unref(rig->module);
 	rig->module = module;
-	inst = make_instance(rig);
+	inst = rig_instance(rig);
 	assert_int_equal(guest_call(&rig->g, inst, "a", slots), WE_E_TRAP);
 	publish_test_image(module);
 	assert_int_equal(guest_call(&rig->g, inst, "a", slots), 0);
@@ -469,8 +396,8 @@ static void code_without_checks_needs_the_whole_reservation(void **state)
 	we_native_unbind(rig->inst);
 	we_native_bind(rig->inst);
 	rig->inst->mem0->mapped_bytes += 65536;
-	assert_int_equal(call(rig, TEST_TWICE, slots), WE_E_TRAP);
-	inst = make_instance(rig);
+	assert_int_equal(rig_call(rig, TEST_TWICE, slots), WE_E_TRAP);
+	inst = rig_instance(rig);
 	assert_int_equal(guest_call(&rig->g, inst, "a", slots), 0);
 }
 
@@ -492,7 +419,7 @@ static void image_of_other_functions_is_refused(void **state)
 	free(bytes);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(void)
 {
