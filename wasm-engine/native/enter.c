@@ -57,9 +57,16 @@ static inline uintptr_t stack_limit(const struct we_store *store, uintptr_t sp)
 	return sp - low > most ? sp - most : low;
 }
 
+// Is there room for a guest?
 static inline bool is_on_stack(uintptr_t sp)
 {
 	return sp - we_thread.stack_limit < we_thread.stack_high - we_thread.stack_limit;
+}
+
+// On a stack that somebody has made, of which we know no end?
+static bool is_elsewhere(uintptr_t sp)
+{
+	return sp < we_thread.stack_low || sp >= we_thread.stack_high;
 }
 
 // An exception that is under way while the host calls back in: put aside, so that nobody takes it for his own, and
@@ -120,9 +127,10 @@ int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 
 	if (err == NULL)
 		err = &local;
-	if (we_thread.tid < 0 && we_thread_prepare(NULL) < 0)
-		return store->tier->call(func, slots, err); // a thread that has no room for signals
-	activation.outer = we_thread.activation;
+	if (we_thread.tid == WE_THREAD_NEW)
+		(void)we_thread_prepare(NULL);
+	if (we_thread.tid == WE_THREAD_UNFIT || is_elsewhere(sp))
+		return store->tier->call(func, slots, err);
 	if (calls->n_entered >= WE_LIMIT_ENTERED || !is_on_stack(sp))
 		return overflow(func, err);
 	take_store(store);

@@ -28,7 +28,7 @@ enum {
 	HOST_MAX_BYTES = 256 * 1024, // of a large stack, for functions of the host called by guests
 };
 
-_Thread_local struct we_thread we_thread = {.tid = -1};
+_Thread_local struct we_thread we_thread = {.tid = WE_THREAD_NEW};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key; // of the alternate stack
@@ -60,12 +60,20 @@ static void free_stack(void *map)
 	if (sigaltstack(NULL, &now) == 0 && now.ss_sp == (uint8_t *)map + GUARD_BYTES)
 		sigaltstack(&off, NULL);
 	munmap(map, own_bytes());
-	we_thread.tid = -1; // what runs after this in the thread begins anew
+	we_thread.tid = WE_THREAD_NEW; // for what runs after this in the thread
+}
+
+// The process is the child of a fork: its thread has another number.
+static void forget_number(void)
+{
+	we_thread.tid = WE_THREAD_NEW;
 }
 
 static void make_key(void)
 {
 	key_errno = pthread_key_create(&key, free_stack);
+	if (key_errno == 0)
+		key_errno = pthread_atfork(NULL, NULL, forget_number);
 }
 
 static int refused(struct we_error *err, const char *what, int number)
@@ -82,9 +90,6 @@ static int make_stack(struct we_error *err)
 	if (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_DISABLE) == 0 &&
 		stack.ss_size >= least_bytes())
 		return 0;
-	pthread_once(&once, make_key);
-	if (key_errno != 0)
-		return refused(err, "no key for its stack of signals", key_errno);
 	map = mmap(NULL, own_bytes(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
 		return refused(err, "no stack for signals", errno);
@@ -118,11 +123,23 @@ static int find_stack(struct we_thread *t, struct we_error *err)
 	t->stack_low = (uintptr_t)low;
 	t->stack_high = t->stack_low + bytes;
 	host = bytes / 8 < HOST_MAX_BYTES ? bytes / 8 : HOST_MAX_BYTES;
-	if (bytes < 2 * (WE_ABI_STACK_MARGIN + host))
+	if (bytes < 2 * (guard + WE_ABI_STACK_MARGIN + host))
 		return we_error_set(
 			err, WE_E_HOST, 0, "thread: a stack of %zu bytes is too small", bytes);
-	t->stack_limit = t->stack_low + WE_ABI_STACK_MARGIN + host;
+	t->stack_limit = t->stack_low + guard + WE_ABI_STACK_MARGIN + host;
 	return 0;
+}
+
+static int prepare(struct we_thread *t, struct we_error *err)
+{
+	int rc = we_process_prepare(err);
+
+	pthread_once(&once, make_key);
+	if (key_errno != 0)
+		return refused(err, "no key for its stack of signals", key_errno);
+	rc = rc == 0 ? find_stack(t, err) : rc;
+	rc = rc == 0 ? make_stack(err) : rc;
+	return rc == 0 ? we_signal_unblock(err) : rc;
 }
 
 int we_thread_prepare(struct we_error *err)
@@ -132,11 +149,7 @@ int we_thread_prepare(struct we_error *err)
 
 	if (t->tid >= 0)
 		return 0;
-	rc = we_process_prepare(err);
-	rc = rc == 0 ? find_stack(t, err) : rc;
-	rc = rc == 0 ? make_stack(err) : rc;
-	rc = rc == 0 ? we_signal_unblock(err) : rc;
-	if (rc == 0)
-		t->tid = gettid();
+	rc = prepare(t, err);
+	t->tid = rc == 0 ? gettid() : WE_THREAD_UNFIT;
 	return rc;
 }

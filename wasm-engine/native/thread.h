@@ -10,13 +10,18 @@
 
 #include "native_abi.h"
 
+enum {
+	WE_THREAD_NEW = -1,
+	WE_THREAD_UNFIT = -2, // it was tried: the thread's guests run in the interpreter
+};
+
 // Invariant: stack_low < stack_limit < stack_high once prepared.
 struct we_thread {
 	struct we_activation *activation; // innermost of this thread, NULL: no native code runs
 	uintptr_t stack_low;              // addresses of its stack: [stack_low, stack_high)
 	uintptr_t stack_high;
 	uintptr_t stack_limit; // guests do not go below
-	int32_t tid;           // -1: not prepared
+	int32_t tid;           // or enum below
 	const void *chained;   // context of the fault that a foreign handler is handling
 };
 
