@@ -65,7 +65,8 @@
 #define WE_BACKTRACE_FRAMES    32u    // kept of a trap, innermost first
 
 // Defaults of native code in struct we_engine_config.
-#define WE_DEFAULT_JIT_CPU_MS       20000u
-#define WE_DEFAULT_JIT_WALL_MS      60000u
-#define WE_DEFAULT_JIT_MEMORY_BYTES (UINT64_C(1) << 30) // beyond what the compiler has when it starts
-#define WE_DEFAULT_JIT_CACHE_BYTES  (UINT64_C(256) << 20)
+#define WE_DEFAULT_JIT_CPU_MS  20000u
+#define WE_DEFAULT_JIT_WALL_MS 60000u
+#define WE_DEFAULT_JIT_MEMORY_BYTES                                                                \
+	(UINT64_C(1) << 30) // beyond what the compiler has when it starts
+#define WE_DEFAULT_JIT_CACHE_BYTES (UINT64_C(256) << 20)

@@ -5,14 +5,8 @@
 // function that the compiler cannot stand costs no other its native code.
 // Owns:   nothing beyond the call.
 // Thread: any control thread.
-#include "cpu.h"
+#include "compilation.h"
 #include "engine.h"
-#include "image.h"
-#include "jit_build.h"
-#include "limits.h"
-#include "native.h"
-#include "publish.h"
-#include "state.h"
 
 #include <stdio.h> // snprintf
 #include <stdlib.h>
@@ -29,148 +23,6 @@ enum {
 	IMAGE_BYTES = 4 << 20,
 	IMAGE_BYTES_PER_BYTE = 64,
 };
-
-// Functions [first, first + n) of the module's own.
-struct range {
-	uint32_t first;
-	uint32_t n;
-	bool is_hot; // one can be called from outside
-};
-
-// A call of we_module_compile.
-struct compilation {
-	struct we_module *module;
-	struct we_module_jit *of_module;
-	struct we_jit *jit;
-	struct we_cpu cpu;
-	int module_fd;       // -1: not needed yet
-	uint32_t n_failures; // of requests
-};
-
-// ---- counting -------------------------------------------------------------------------------------
-
-static void count(struct compilation *c, const struct we_jit_stats *more)
-{
-	we_jit_count(c->jit, c->of_module, more);
-}
-
-static void count_failure(struct compilation *c, const struct range *range,
-	enum we_jit_failure failure, const char *text)
-{
-	struct we_jit_stats more = {0};
-	const uint32_t first = c->module->is.n_imported_funcs + range->first;
-
-	c->n_failures++;
-	more.n_failures[failure] = 1;
-	if (range->n == 1)
-		snprintf(more.last_failure, sizeof(more.last_failure), "function %u: %s: %s", first,
-			we_jit_failure_word(failure), text);
-	else
-		snprintf(more.last_failure, sizeof(more.last_failure), "functions %u to %u: %s: %s",
-			first, first + range->n - 1, we_jit_failure_word(failure), text);
-	count(c, &more);
-}
-
-static void give_up(struct compilation *c, const struct range *range)
-{
-	memset(c->of_module->states + range->first, WE_JIT_STATE_GIVEN_UP, range->n);
-	count(c, &(struct we_jit_stats){.n_funcs_given_up = range->n});
-}
-
-// ---- one range of functions -------------------------------------------------------------------------
-
-static uint32_t request_flags(const struct compilation *c)
-{
-	const struct we_engine_config *config = &c->module->engine->config;
-
-	return (config->deterministic ? WE_REQUEST_DETERMINISTIC : 0) |
-	       (config->explicit_checks ? WE_REQUEST_EXPLICIT_CHECKS : 0);
-}
-
-static uint32_t cpu_bits(const struct we_cpu *cpu)
-{
-	return (uint32_t)cpu->level | (uint32_t)cpu->has_fma << 8 | (uint32_t)cpu->has_avx << 9 |
-	       (uint32_t)cpu->has_avx2 << 10 | (uint32_t)cpu->has_avx512 << 11 |
-	       (uint32_t)cpu->has_avx_vnni << 12 | (uint32_t)cpu->has_avx512_vnni << 13;
-}
-
-// All that an image depends on.
-static void make_key(
-	const struct compilation *c, const struct range *range, uint8_t ret_key[WE_SHA256_BYTES])
-{
-	const uint32_t numbers[] = {range->first, range->n, cpu_bits(&c->cpu), request_flags(c)};
-	struct we_sha256 sha;
-
-	we_sha256_init(&sha);
-	we_sha256_add(&sha, WE_IMAGE_MAGIC WE_JIT_BUILD, sizeof(WE_IMAGE_MAGIC WE_JIT_BUILD));
-	we_sha256_add(&sha, c->of_module->digest, sizeof(c->of_module->digest));
-	we_sha256_add(&sha, numbers, sizeof(numbers));
-	we_sha256_end(&sha, ret_key);
-}
-
-static uint64_t body_bytes(const struct we_module *module, uint32_t own)
-{
-	const struct we_span body = module->is.funcs[module->is.n_imported_funcs + own].body;
-
-	return body.end - body.at;
-}
-
-static uint64_t range_bytes(const struct we_module *module, const struct range *range)
-{
-	uint64_t n = 0;
-
-	for (uint32_t i = 0; i < range->n; i++)
-		n += body_bytes(module, range->first + i);
-	return n;
-}
-
-// Is it sound, and what was asked for?
-static int check_image(const struct compilation *c, const struct range *range,
-	const uint8_t key[WE_SHA256_BYTES], const void *image, uint64_t n, struct we_error *err)
-{
-	const struct we_image_header *header = image;
-	int rc;
-
-	if (image == NULL)
-		return we_error_set(err, WE_E_INVALID, 0, "the image is shorter than was said");
-	rc = we_image_check(image, n, err);
-	if (rc < 0)
-		return rc;
-	if (memcmp(header->key, key, sizeof(header->key)) != 0)
-		return we_error_set(err, WE_E_INVALID, 0, "the image is of another key");
-	if (header->first_func != c->module->is.n_imported_funcs + range->first ||
-		header->n_funcs != range->n)
-		return we_error_set(err, WE_E_INVALID, 0, "the image is of other functions");
-	return 0;
-}
-
-// Give the functions of a checked image to the runtime.
-static int publish(struct compilation *c, const struct range *range, const void *bytes, uint64_t n,
-	bool is_cached, struct we_error *err)
-{
-	struct we_jit_stats more = {0};
-	struct we_image *image;
-	int rc = we_image_map(bytes, n, &image, err);
-
-	if (rc < 0)
-		return rc;
-	more.code_bytes = image->header.code_bytes;
-	for (uint32_t i = 0; i < range->n; i++)
-		more.n_funcs_native += image->funcs[i].body != 0;
-	more.n_funcs_given_up = range->n - more.n_funcs_native;
-	more.n_funcs_cached = is_cached ? more.n_funcs_native : 0;
-	for (uint32_t i = 0; i < range->n; i++)
-		c->of_module->states[range->first + i] =
-			image->funcs[i].body != 0 ? WE_JIT_STATE_NATIVE : WE_JIT_STATE_GIVEN_UP;
-	rc = we_native_publish(c->module, image, err);
-	if (rc < 0) {
-		memset(c->of_module->states + range->first, WE_JIT_STATE_PENDING, range->n);
-		we_image_release(image);
-		return rc;
-	}
-	count(c, &more);
-	return 0;
-}
 
 // What the compiler's answer counts as. Returns: false when it is an image.
 static bool is_failure(const struct we_protocol_answer *answer, enum we_jit_failure *ret_failure,
@@ -225,7 +77,7 @@ static int ask(struct compilation *c, const struct range *range, const uint8_t k
 	const struct we_engine_config *config = &module->engine->config;
 	const uint64_t n_bytes = range_bytes(module, range);
 	const uint64_t cpu_ms = CPU_MS + n_bytes * CPU_MS_PER_KIB / 1024;
-	struct we_protocol_request request = {.flags = request_flags(c),
+	struct we_protocol_request request = {.flags = compilation_flags(c),
 		.module_bytes = module->bytes.len,
 		.file_offset = module->file_offset,
 		.max_func_bytes = config->max_func_bytes,
@@ -249,50 +101,49 @@ static int ask(struct compilation *c, const struct range *range, const uint8_t k
 	if (rc < 0)
 		return rc;
 	more.compile_ns = rc == 0 ? ret_answer->wall_us * 1000 : 0;
-	count(c, &more);
+	compilation_count(c, &more);
 	return rc;
 }
 
-// Outcomes of trying a range.
-enum {
-	RANGE_DONE = 0,
-	RANGE_FAILED = 1, // perhaps its parts can be had
-};
-
-static int try_range(struct compilation *c, const struct range *range, struct we_error *err)
+static int try_range(struct compilation *c, const struct range *range,
+	const uint8_t key[WE_SHA256_BYTES], struct we_error *err)
 {
 	struct we_protocol_answer answer;
 	enum we_jit_failure failure;
-	uint8_t key[WE_SHA256_BYTES];
 	char text[WE_PROTOCOL_TEXT + 32];
 	void *image = NULL;
-	int rc;
+	int rc = ask(c, range, key, &answer, &image, err);
 
-	make_key(c, range, key);
-	rc = ask(c, range, key, &answer, &image, err);
 	if (rc == WE_COMPILER_LOST && range->n == 1) { // it need not be this function's fault
-		count_failure(c, range, WE_JIT_LOST, err->msg);
+		range_failed(c, range, WE_JIT_LOST, err->msg);
 		rc = ask(c, range, key, &answer, &image, err);
 	}
 	if (rc == WE_COMPILER_LOST) {
-		count_failure(c, range, WE_JIT_LOST, err->msg);
+		range_failed(c, range, WE_JIT_LOST, err->msg);
 		return RANGE_FAILED;
 	}
 	if (rc < 0)
 		return rc;
 	if (is_failure(&answer, &failure, text, sizeof(text))) {
-		count_failure(c, range, failure, text);
-		if (failure != WE_JIT_REFUSED || answer.code != WE_E_UNSUPPORTED)
+		// Then none of them can be compiled, alone or not.
+		const bool is_final = failure == WE_JIT_REFUSED && answer.code == WE_E_UNSUPPORTED;
+
+		range_failed(c, range, failure, text);
+		cache_keep_failure(c, key, failure, is_final, text);
+		if (!is_final)
 			return RANGE_FAILED;
-		give_up(c, range); // none of them can be compiled, alone or not
+		range_give_up(c, range);
 		return RANGE_DONE;
 	}
-	if (check_image(c, range, key, image, answer.image_bytes, err) < 0) {
-		count_failure(c, range, WE_JIT_DAMAGED, err->msg);
+	if (range_check_image(c, range, key, image, answer.image_bytes, err) < 0) {
+		range_failed(c, range, WE_JIT_DAMAGED, err->msg);
+		cache_keep_failure(c, key, WE_JIT_DAMAGED, false, err->msg);
 		free(image);
 		return RANGE_FAILED;
 	}
-	rc = publish(c, range, image, answer.image_bytes, false, err);
+	rc = range_publish(c, range, image, answer.image_bytes, false, err);
+	if (rc == 0)
+		cache_keep_image(c, key, image, answer.image_bytes);
 	free(image);
 	return rc;
 }
@@ -310,15 +161,20 @@ static int compile_range(struct compilation *c, const struct range *whole, struc
 	while (n > 0) {
 		const struct range range = todo[--n];
 		const uint32_t half = range.n / 2;
-		const int rc =
-			c->n_failures < MAX_FAILURES ? try_range(c, &range, err) : RANGE_FAILED;
+		uint8_t key[WE_SHA256_BYTES];
+		int rc;
 
+		range_key(c, &range, key);
+		rc = cache_try(c, &range, key, err);
+		if (rc == RANGE_UNKNOWN)
+			rc = c->n_failures < MAX_FAILURES ? try_range(c, &range, key, err)
+							  : RANGE_FAILED;
 		if (rc < 0)
 			return rc;
 		if (rc == RANGE_DONE)
 			continue;
 		if (range.n == 1 || c->n_failures >= MAX_FAILURES) {
-			give_up(c, &range);
+			range_give_up(c, &range);
 			continue;
 		}
 		todo[n++] = (struct range){range.first + half, range.n - half, range.is_hot};
@@ -350,7 +206,8 @@ static uint32_t make_batches(
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < n_own; i++) {
-		const uint64_t body = body_bytes(c->module, i);
+		const struct range one = {i, 1, false};
+		const uint64_t body = range_bytes(c->module, &one);
 		struct range *last = n > 0 ? &ranges[n - 1] : NULL;
 
 		if (c->of_module->states[i] != WE_JIT_STATE_PENDING)
@@ -417,7 +274,7 @@ int we_module_compile(struct we_module *module, struct we_error *err)
 {
 	const uint32_t n_own = module->is.n_funcs - module->is.n_imported_funcs;
 	struct we_error local; // for messages that go to the stats
-	struct compilation c = {.module = module, .module_fd = -1};
+	struct compilation c = {.module = module, .cache.dir = -1, .module_fd = -1};
 	int rc;
 
 	if (err == NULL)
@@ -432,7 +289,9 @@ int we_module_compile(struct we_module *module, struct we_error *err)
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&c.of_module->lock);
+	cache_begin(&c);
 	rc = compile_module(&c, n_own, err);
+	cache_end(&c);
 	if (rc == 0)
 		rc = memchr(c.of_module->states, WE_JIT_STATE_GIVEN_UP, n_own) != NULL;
 	pthread_mutex_unlock(&c.of_module->lock);

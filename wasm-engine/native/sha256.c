@@ -41,7 +41,23 @@ static void store_be32(uint8_t *at, uint32_t x)
 	at[3] = (uint8_t)x;
 }
 
-// Spec: "SHA-256 Hash Computation": steps 1 to 4 for one block. s[0..7] are the variables a to h.
+// The variables a to h of a round; the next round's are the same, one place on.
+static inline void round_step(uint32_t s[8], uint32_t kw, unsigned t)
+{
+	uint32_t *const v[8] = {&s[-t & 7], &s[(1 - t) & 7], &s[(2 - t) & 7], &s[(3 - t) & 7],
+		&s[(4 - t) & 7], &s[(5 - t) & 7], &s[(6 - t) & 7], &s[(7 - t) & 7]};
+	const uint32_t a = *v[0];
+	const uint32_t e = *v[4];
+	const uint32_t t1 = *v[7] + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) +
+			    ((e & *v[5]) ^ (~e & *v[6])) + kw;
+	const uint32_t t2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) +
+			    ((a & *v[1]) ^ (a & *v[2]) ^ (*v[1] & *v[2]));
+
+	*v[3] += t1;
+	*v[7] = t1 + t2;
+}
+
+// Spec: "SHA-256 Hash Computation": steps 1 to 4 for one block.
 static void take_block(uint32_t h[8], const uint8_t *block)
 {
 	uint32_t w[64];
@@ -57,15 +73,16 @@ static void take_block(uint32_t h[8], const uint8_t *block)
 		       (rotr(b, 17) ^ rotr(b, 19) ^ b >> 10);
 	}
 	memcpy(s, h, sizeof(s));
-	for (unsigned t = 0; t < 64; t++) {
-		const uint32_t t1 = s[7] + (rotr(s[4], 6) ^ rotr(s[4], 11) ^ rotr(s[4], 25)) +
-				    ((s[4] & s[5]) ^ (~s[4] & s[6])) + k[t] + w[t];
-		const uint32_t t2 = (rotr(s[0], 2) ^ rotr(s[0], 13) ^ rotr(s[0], 22)) +
-				    ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-
-		memmove(s + 1, s, 7 * sizeof(s[0]));
-		s[4] += t1;
-		s[0] = t1 + t2;
+	for (unsigned t = 0; t < 64; t += 8) {
+		// Eight rounds, so that no variable has to be moved.
+		round_step(s, k[t] + w[t], 0);
+		round_step(s, k[t + 1] + w[t + 1], 1);
+		round_step(s, k[t + 2] + w[t + 2], 2);
+		round_step(s, k[t + 3] + w[t + 3], 3);
+		round_step(s, k[t + 4] + w[t + 4], 4);
+		round_step(s, k[t + 5] + w[t + 5], 5);
+		round_step(s, k[t + 6] + w[t + 6], 6);
+		round_step(s, k[t + 7] + w[t + 7], 7);
 	}
 	for (unsigned i = 0; i < 8; i++)
 		h[i] += s[i];
