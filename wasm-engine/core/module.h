@@ -190,7 +190,7 @@ struct we_module {
 	uint32_t start_at; // bytes from the start of the module
 	bool has_data_count;
 	uint32_t data_count;
-	struct we_bytes name; // from the name section, or empty
+	struct we_bytes name;      // from the name section, or empty
 	struct we_module_jit *jit; // NULL: was not to be compiled yet; under a lock of the engine
 };
 
