@@ -119,15 +119,19 @@ static int use_failure(
 static int use(struct compilation *c, const struct range *range, const uint8_t key[WE_SHA256_BYTES],
 	const struct we_cache_entry *entry, struct we_error *err)
 {
+	struct we_image *image;
+	int rc;
+
 	if (is_of_other_llvm(c, entry))
 		return RANGE_UNKNOWN;
 	if (entry->image == NULL)
 		return use_failure(c, range, entry);
-	if (range_check_image(c, range, key, entry->image, entry->image_bytes, err) < 0) {
+	rc = range_map(c, range, key, entry->image, entry->image_bytes, &image, err);
+	if (rc == WE_E_INVALID) {
 		note(c, err->msg);
 		return RANGE_UNKNOWN;
 	}
-	return range_publish(c, range, entry->image, entry->image_bytes, true, err);
+	return rc < 0 ? rc : range_publish(c, range, image, true, err);
 }
 
 int cache_try(struct compilation *c, const struct range *range, const uint8_t key[WE_SHA256_BYTES],

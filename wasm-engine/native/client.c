@@ -111,12 +111,13 @@ static int try_range(struct compilation *c, const struct range *range,
 	struct we_protocol_answer answer;
 	enum we_jit_failure failure;
 	char text[WE_PROTOCOL_TEXT + 32];
-	void *image = NULL;
-	int rc = ask(c, range, key, &answer, &image, err);
+	struct we_image *image;
+	void *bytes = NULL;
+	int rc = ask(c, range, key, &answer, &bytes, err);
 
 	if (rc == WE_COMPILER_LOST && range->n == 1) { // it need not be this function's fault
 		range_failed(c, range, WE_JIT_LOST, err->msg);
-		rc = ask(c, range, key, &answer, &image, err);
+		rc = ask(c, range, key, &answer, &bytes, err);
 	}
 	if (rc == WE_COMPILER_LOST) {
 		range_failed(c, range, WE_JIT_LOST, err->msg);
@@ -135,16 +136,17 @@ static int try_range(struct compilation *c, const struct range *range,
 		range_give_up(c, range);
 		return RANGE_DONE;
 	}
-	if (range_check_image(c, range, key, image, answer.image_bytes, err) < 0) {
+	rc = range_map(c, range, key, bytes, answer.image_bytes, &image, err);
+	if (rc == WE_E_INVALID) {
 		range_failed(c, range, WE_JIT_DAMAGED, err->msg);
 		cache_keep_failure(c, key, WE_JIT_DAMAGED, false, err->msg);
-		free(image);
-		return RANGE_FAILED;
+		rc = RANGE_FAILED;
+	} else if (rc == 0) {
+		rc = range_publish(c, range, image, false, err);
+		if (rc == 0)
+			cache_keep_image(c, key, bytes, answer.image_bytes);
 	}
-	rc = range_publish(c, range, image, answer.image_bytes, false, err);
-	if (rc == 0)
-		cache_keep_image(c, key, image, answer.image_bytes);
-	free(image);
+	free(bytes);
 	return rc;
 }
 

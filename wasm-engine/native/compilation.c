@@ -88,45 +88,43 @@ uint64_t range_bytes(const struct we_module *module, const struct range *range)
 	return n;
 }
 
-int range_check_image(const struct compilation *c, const struct range *range,
-	const uint8_t key[WE_SHA256_BYTES], const void *image, uint64_t n, struct we_error *err)
+int range_map(const struct compilation *c, const struct range *range,
+	const uint8_t key[WE_SHA256_BYTES], const void *bytes, uint64_t n,
+	struct we_image **ret_image, struct we_error *err)
 {
-	const struct we_image_header *header = image;
-	int rc;
+	struct we_image_header header;
 
-	if (image == NULL)
+	if (bytes == NULL || n < sizeof(header))
 		return we_error_set(err, WE_E_INVALID, 0, "the image is shorter than was said");
-	rc = we_image_check(image, n, err);
-	if (rc < 0)
-		return rc;
-	if (memcmp(header->key, key, sizeof(header->key)) != 0)
+	memcpy(&header, bytes, sizeof(header));
+	if (memcmp(header.magic, WE_IMAGE_MAGIC, sizeof(header.magic)) != 0)
+		return we_error_set(err, WE_E_INVALID, 0, "the image is none");
+	if (memcmp(header.key, key, sizeof(header.key)) != 0)
 		return we_error_set(err, WE_E_INVALID, 0, "the image is of another key");
-	if (header->first_func != c->module->is.n_imported_funcs + range->first ||
-		header->n_funcs != range->n)
+	if (header.first_func != c->module->is.n_imported_funcs + range->first ||
+		header.n_funcs != range->n)
 		return we_error_set(err, WE_E_INVALID, 0, "the image is of other functions");
-	return 0;
+	return we_image_map(bytes, n, ret_image, err);
 }
 
-int range_publish(struct compilation *c, const struct range *range, const void *bytes, uint64_t n,
+int range_publish(struct compilation *c, const struct range *range, struct we_image *image,
 	bool is_cached, struct we_error *err)
 {
-	struct we_jit_stats more = {0};
-	struct we_image *image;
-	int rc = we_image_map(bytes, n, &image, err);
+	struct we_jit_stats more = {.code_bytes = image->header.code_bytes};
+	uint8_t *states = c->of_module->states + range->first;
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	more.code_bytes = image->header.code_bytes;
-	for (uint32_t i = 0; i < range->n; i++)
-		more.n_funcs_native += image->funcs[i].body != 0;
+	for (uint32_t i = 0; i < range->n; i++) {
+		const bool has_code = image->funcs[i].body != 0;
+
+		states[i] = has_code ? WE_JIT_STATE_NATIVE : WE_JIT_STATE_GIVEN_UP;
+		more.n_funcs_native += has_code;
+	}
 	more.n_funcs_given_up = range->n - more.n_funcs_native;
 	more.n_funcs_cached = is_cached ? more.n_funcs_native : 0;
-	for (uint32_t i = 0; i < range->n; i++)
-		c->of_module->states[range->first + i] =
-			image->funcs[i].body != 0 ? WE_JIT_STATE_NATIVE : WE_JIT_STATE_GIVEN_UP;
 	rc = we_native_publish(c->module, image, err);
 	if (rc < 0) {
-		memset(c->of_module->states + range->first, WE_JIT_STATE_PENDING, range->n);
+		memset(states, WE_JIT_STATE_PENDING, range->n);
 		we_image_release(image);
 		return rc;
 	}

@@ -8,6 +8,7 @@
 
 #include "cache.h"
 #include "cpu.h"
+#include "image.h"
 #include "state.h"
 
 // Functions [first, first + n) of the module's own.
@@ -50,17 +51,19 @@ void range_failed(struct compilation *c, const struct range *range, enum we_jit_
 	const char *text);
 // Its functions stay in the interpreter.
 void range_give_up(struct compilation *c, const struct range *range);
-// Is an image sound, and the one of this key? NULL: there is less than was said. Fails: INVALID.
-WE_MUST_USE int range_check_image(const struct compilation *c, const struct range *range,
-	const uint8_t key[WE_SHA256_BYTES], const void *image, uint64_t n, struct we_error *err);
-// Give the functions of such an image to the runtime. Fails: NOMEM, EXHAUSTED, HOST.
-WE_MUST_USE int range_publish(struct compilation *c, const struct range *range, const void *bytes,
-	uint64_t n, bool is_cached, struct we_error *err);
+// Map an image that is sound and the one of this key. bytes NULL: there is less than was said. Returns owned.
+// Fails: INVALID: it is damaged; NOMEM, EXHAUSTED, HOST.
+WE_MUST_USE int range_map(const struct compilation *c, const struct range *range,
+	const uint8_t key[WE_SHA256_BYTES], const void *bytes, uint64_t n,
+	struct we_image **ret_image, struct we_error *err);
+// Give its functions to the runtime. Takes: image. Fails: HOST.
+WE_MUST_USE int range_publish(struct compilation *c, const struct range *range,
+	struct we_image *image, bool is_cached, struct we_error *err);
 
 // cache_use.c: the cache in a compilation.
 void cache_begin(struct compilation *c);
 void cache_end(struct compilation *c);
-// Returns: an outcome. Fails as range_publish.
+// Returns: an outcome. Fails as range_map and range_publish, but not for what is damaged.
 WE_MUST_USE int cache_try(struct compilation *c, const struct range *range,
 	const uint8_t key[WE_SHA256_BYTES], struct we_error *err);
 void cache_keep_image(
