@@ -269,6 +269,7 @@ void we_jit_init(void)
 	LLVMInitializeX86Target();
 	LLVMInitializeX86TargetMC();
 	LLVMInitializeX86AsmPrinter();
+	LLVMInitializeX86Disassembler();
 }
 
 int we_jit_compile(const struct we_module *module, const struct we_jit_options *opt,
