@@ -18,29 +18,12 @@
 //
 // ARGUMENT is i32:N, i64:N or - for none. Modules may import env.clock_ms: () -> i32. The programs in bench/peers take the
 // same commands.
-#include "we.h"
+#include "guest.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static int clock_ms(void *env, uint64_t *slots, struct we_error *err)
-{
-	(void)env;
-	(void)err;
-	slots[0] = (uint32_t)(now_ns() / 1000000u);
-	return 0;
-}
 
 static int nothing(void *env, uint64_t *slots, struct we_error *err)
 {
@@ -48,178 +31,6 @@ static int nothing(void *env, uint64_t *slots, struct we_error *err)
 	(void)slots;
 	(void)err;
 	return 0;
-}
-
-// Exits on a failure: this is a benchmark.
-static void must(int rc, const struct we_error *err, const char *what)
-{
-	if (rc == 0)
-		return;
-	fprintf(stderr, "interp_weir: %s: %s: %s\n", what, we_failure_word(err->rc), err->msg);
-	exit(1);
-}
-
-static void *must_alloc(size_t n, size_t size)
-{
-	void *at = calloc(n > 0 ? n : 1, size);
-
-	if (at == NULL)
-		exit(3);
-	return at;
-}
-
-// Returns owned.
-static struct we_bytes read_file(const char *path)
-{
-	enum {
-		CAP = 1 << 20
-	}; // bytes
-	uint8_t *bytes = must_alloc(CAP, 1);
-	FILE *file = fopen(path, "rb");
-	size_t len;
-
-	if (file == NULL) {
-		perror(path);
-		exit(2);
-	}
-	len = fread(bytes, 1, CAP, file);
-	fclose(file);
-	return (struct we_bytes){bytes, len};
-}
-
-static void print_ns(const char *name, const uint64_t *ns, uint32_t n)
-{
-	fputs(name, stdout);
-	for (uint32_t i = 0; i < n; i++)
-		printf(" %" PRIu64, ns[i]);
-	putchar('\n');
-}
-
-// A module, and its instance in a store of its own once it has one.
-struct guest {
-	struct we_engine *engine;
-	struct we_module *module;
-	struct we_store *store;
-	struct we_instance *inst;
-	we_host_fn import; // the one function that it may import, without parameters
-	bool gives_i32;    // that function does
-};
-
-static void guest_load(struct guest *g, struct we_bytes bytes)
-{
-	struct we_error err;
-
-	must(we_engine_create(NULL, &g->engine, &err), &err, "engine");
-	must(we_module_create(g->engine, bytes, 0, &g->module, &err), &err, "module");
-}
-
-static void guest_make_import(struct guest *g, struct we_func **ret_func)
-{
-	static const enum we_kind i32 = WE_I32;
-	const struct we_functype *type;
-	struct we_error err;
-
-	must(we_functype_create(g->engine, NULL, 0, &i32, g->gives_i32, &type, &err), &err, "type");
-	must(we_func_create_host(g->store, type, g->import, NULL, ret_func, &err), &err, "import");
-}
-
-// Make an instance, and let it go: all that "instantiate" times. A store that is used again belongs here.
-static void guest_instantiate(struct guest *g)
-{
-	struct we_extern ext = {.kind = WE_EXTERN_FUNC};
-	const uint32_t n_imports = we_module_n_imports(g->module);
-	struct we_error err;
-
-	if (g->store == NULL)
-		must(we_store_create(g->engine, NULL, &g->store, &err), &err, "store");
-	if (n_imports > 0)
-		guest_make_import(g, &ext.of.func);
-	must(we_instance_create(g->store, g->module, &ext, n_imports, &g->inst, &err), &err,
-		"instance");
-}
-
-static void guest_let_go(struct guest *g)
-{
-	we_store_reset(g->store);
-}
-
-static void guest_unload(struct guest *g)
-{
-	we_store_destroy(g->store);
-	we_module_unref(g->module);
-	we_engine_destroy(g->engine);
-}
-
-static struct we_func *guest_export(const struct guest *g, const char *name)
-{
-	struct we_extern ext;
-
-	if (we_instance_export(g->inst, name, strlen(name), &ext) != 0 ||
-		ext.kind != WE_EXTERN_FUNC) {
-		fprintf(stderr, "interp_weir: no export %s\n", name);
-		exit(1);
-	}
-	return ext.of.func;
-}
-
-static uint64_t time_call(struct we_func *func, uint64_t *slots)
-{
-	const uint64_t begin_ns = now_ns();
-	struct we_error err;
-
-	must(we_func_call(func, slots, &err), &err, "call");
-	return now_ns() - begin_ns;
-}
-
-static void print_result(const struct we_func *func, uint64_t slot)
-{
-	const uint32_t low = (uint32_t)slot;
-	float f32;
-
-	switch (we_functype_result(we_func_type(func), 0)) {
-	case WE_I32:
-		printf("result %" PRIu32 "\n", low);
-		break;
-	case WE_I64:
-		printf("result %" PRIu64 "\n", slot);
-		break;
-	case WE_F32:
-		memcpy(&f32, &low, sizeof(f32));
-		printf("result %.9g\n", (double)f32);
-		break;
-	default:
-		fputs("interp_weir: a result that no kernel has\n", stderr);
-		exit(1);
-	}
-}
-
-static void run(const char *path, const char *argument, uint32_t warm, uint32_t calls)
-{
-	const char *colon = strchr(argument, ':');
-	const uint64_t value = colon != NULL ? strtoull(colon + 1, NULL, 10) : 0;
-	const struct we_bytes bytes = read_file(path);
-	struct guest g = {.import = clock_ms, .gives_i32 = true};
-	uint64_t *ns = must_alloc(calls, sizeof(*ns));
-	uint64_t slots[1] = {0};
-	struct we_func *func;
-
-	guest_load(&g, bytes);
-	guest_instantiate(&g);
-	func = guest_export(&g, "run");
-	for (uint32_t i = 0; i < warm + calls; i++) {
-		uint64_t took_ns;
-
-		slots[0] = value;
-		took_ns = time_call(func, slots);
-		if (i >= warm)
-			ns[i - warm] = took_ns;
-	}
-	print_result(func, slots[0]);
-	print_ns("call", ns, calls);
-	guest_let_go(&g);
-	guest_unload(&g);
-	free(ns);
-	free((uint8_t *)(uintptr_t)bytes.data);
 }
 
 static void compile(const char *path, uint32_t count)
@@ -244,7 +55,7 @@ static void compile(const char *path, uint32_t count)
 	print_ns("compile", ns + 1, count);
 	we_engine_destroy(engine);
 	free(ns);
-	free((uint8_t *)(uintptr_t)bytes.data);
+	bytes_free(bytes);
 }
 
 // Returns the nanoseconds of making and letting go; *ret_touch_ns: of the guest's writes between, where it shall.
@@ -255,7 +66,7 @@ static uint64_t instantiate_once(struct guest *g, bool touch, uint64_t *ret_touc
 
 	guest_instantiate(g);
 	ns = now_ns() - begin_ns;
-	*ret_touch_ns = touch ? time_call(guest_export(g, "touch"), NULL) : 0;
+	*ret_touch_ns = touch ? guest_time_call(guest_export(g, "touch"), NULL) : 0;
 	begin_ns = now_ns();
 	guest_let_go(g);
 	return ns + now_ns() - begin_ns;
@@ -266,7 +77,7 @@ static void instantiate(const char *path, uint32_t count)
 	const struct we_bytes bytes = read_file(path);
 	uint64_t *ns = must_alloc(count, sizeof(*ns));
 	uint64_t *touch_ns = must_alloc(count, sizeof(*touch_ns));
-	struct guest g = {.import = clock_ms, .gives_i32 = true};
+	struct guest g = {.import = nothing, .gives_i32 = true};
 
 	guest_load(&g, bytes);
 	for (uint32_t touch = 0; touch < 2; touch++) {
@@ -281,7 +92,7 @@ static void instantiate(const char *path, uint32_t count)
 	guest_unload(&g);
 	free(touch_ns);
 	free(ns);
-	free((uint8_t *)(uintptr_t)bytes.data);
+	bytes_free(bytes);
 }
 
 // (import "m" "h" (func)) (func (export "nop")) (func (export "empty") (param i32) loop n times)
@@ -313,30 +124,19 @@ static void entry(uint32_t calls)
 		must(we_func_call(nop, slots, &err), &err, "nop");
 	printf("enter %.3f\n", (double)(now_ns() - begin_ns) / calls);
 	slots[0] = calls;
-	empty_ns = time_call(guest_export(&g, "empty"), slots);
+	empty_ns = guest_time_call(guest_export(&g, "empty"), slots);
 	slots[0] = calls;
-	calls_ns = time_call(guest_export(&g, "calls"), slots);
+	calls_ns = guest_time_call(guest_export(&g, "calls"), slots);
 	printf("leave %.3f\n", ((double)calls_ns - (double)empty_ns) / calls);
 	guest_let_go(&g);
 	guest_unload(&g);
 }
 
-static uint32_t number(const char *text)
-{
-	char *end;
-	const unsigned long value = strtoul(text, &end, 10);
-
-	if (end == text || *end != '\0' || value >= UINT32_MAX) {
-		fprintf(stderr, "interp_weir: %s: a number is wanted\n", text);
-		exit(2);
-	}
-	return (uint32_t)value;
-}
-
 int main(int argc, char **argv)
 {
 	if (argc == 6 && strcmp(argv[1], "run") == 0) {
-		run(argv[2], argv[3], number(argv[4]), number(argv[5]));
+		guest_run(
+			(struct guest_tier){0}, argv[2], argv[3], number(argv[4]), number(argv[5]));
 	} else if (argc == 4 && strcmp(argv[1], "compile") == 0) {
 		compile(argv[2], number(argv[3]));
 	} else if (argc == 4 && strcmp(argv[1], "instantiate") == 0) {
