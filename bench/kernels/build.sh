@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Builds the modules that bench/interp runs and nobody else gives: bench/kernels/build.sh DIR. CLANG names another clang-22.
+# Builds the modules that bench/interp and bench/jit run and nobody else gives: bench/kernels/build.sh DIR. CLANG names another clang-22.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
@@ -27,6 +27,16 @@ burst() {
 		-I "$filters/guest" "$here/burst.c" "$@"
 }
 
+# packets NAME: what a filter does to packets; bench/jit builds the same source for the host
+packets() {
+	compile "$1" -O3 -msimd128 -mrelaxed-simd "$here/$1.c"
+}
+
+packets chacha
+packets checksum
+packets crc32c
+packets flowhash
+packets headers
 compile hash "$here/hash.c"
 compile parser "$here/parser.c"
 compile simd -msimd128 "$here/simd.c"
