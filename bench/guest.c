@@ -96,17 +96,31 @@ int guest_tier_parse(struct guest_tier *tier, int argc, char **argv)
 
 void guest_engine(struct guest *g)
 {
+	const struct we_engine_config config = {
+		.jit_program = g->tier.program,
+		.jit_cache = g->tier.cache,
+	};
 	struct we_error err;
 
-	must(we_engine_create(NULL, &g->engine, &err), &err, "engine");
+	must(we_engine_create(&config, &g->engine, &err), &err, "engine");
 }
 
 void guest_compile(struct guest *g)
 {
+	const uint64_t begin_ns = now_ns();
+	struct we_jit_stats stats;
+	struct we_error err;
+	int rc;
+
 	if (!g->tier.is_jit)
 		return;
-	fputs("weir: no compiler in this build\n", stderr);
-	exit(1);
+	rc = we_module_compile(g->module, &err);
+	g->compile_ns = now_ns() - begin_ns;
+	if (rc != 1)
+		must(rc, &err, "compile");
+	we_module_jit_stats(g->module, &stats);
+	if (stats.n_funcs_given_up > 0)
+		printf("interpreted %" PRIu32 "\n", stats.n_funcs_given_up);
 }
 
 // ---- guests -------------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ void print_ns(const char *name, const uint64_t *ns, uint32_t n);
 int guest_tier_parse(struct guest_tier *tier, int argc, char **argv);
 
 void guest_engine(struct guest *g);  // make the engine
-void guest_compile(struct guest *g); // machine code for g->module, when the tier is jit
+void guest_compile(struct guest *g); // machine code for g->module, when the tier is jit; prints
+				     // `interpreted N` when N functions have none
 void guest_load(struct guest *g, struct we_bytes bytes); // all three: engine, module, code
 void guest_instantiate(struct guest *g);
 void guest_let_go(struct guest *g); // of the instance; the store stays, for the next
