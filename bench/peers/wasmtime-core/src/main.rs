@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-//! Wasmtime for bench/interp; bench/interp_weir.c says what the command does and prints.
+//! Wasmtime for bench/interp and bench/jit; bench/interp_weir.c and bench/jit_weir.c say what the commands do and print.
 //!
 //!     wasmtime-core run FILE ARGUMENT WARM CALLS
+//!     wasmtime-core calls FILE COUNT                 of the module that `jit_weir module FILE` writes
 
 use std::time::Instant;
 use wasmtime::{Engine, Linker, Module, Result, Store, Val};
+
+const WARM_CALLS: u32 = 10_000;
 
 /// `i32:N`, `i64:N` or `-` for none.
 fn arguments(text: &str) -> Vec<Val> {
@@ -53,6 +56,42 @@ fn run(file: &str, argument: &str, warm: u64, calls: u64) -> Result<()> {
     Ok(())
 }
 
+fn calls(file: &str, count: u32) -> Result<()> {
+    let engine = Engine::default();
+    let module = Module::from_file(&engine, file)?;
+    let mut linker = Linker::new(&engine);
+    linker.func_wrap("", "", |x: u32| x.wrapping_add(1))?;
+    let mut store = Store::new(&engine, ());
+    let instance = linker.instantiate(&mut store, &module)?;
+    let add = instance.get_typed_func::<(u32, u32), u32>(&mut store, "add")?;
+    let import = instance.get_typed_func::<u32, u32>(&mut store, "import")?;
+    let indirect = instance.get_typed_func::<(u32, u32, u32), u32>(&mut store, "indirect")?;
+    let ns = |begin: Instant| begin.elapsed().as_nanos() as f64 / f64::from(count);
+
+    for (n, is_timed) in [(WARM_CALLS, false), (count, true)] {
+        let begin = Instant::now();
+        let mut sum = 0;
+        for _ in 0..n {
+            sum = add.call(&mut store, (sum, 1))?;
+        }
+        assert_eq!(sum, n);
+        if is_timed {
+            println!("enter {:.3}", ns(begin));
+        }
+    }
+    import.call(&mut store, WARM_CALLS)?;
+    let begin = Instant::now();
+    import.call(&mut store, count)?;
+    println!("import {:.3}", ns(begin));
+    for (key, second) in [("same", 0), ("turns", 1)] {
+        indirect.call(&mut store, (WARM_CALLS, 0, second))?;
+        let begin = Instant::now();
+        indirect.call(&mut store, (count, 0, second))?;
+        println!("{key} {:.3}", ns(begin));
+    }
+    Ok(())
+}
+
 fn number(text: &str) -> u64 {
     text.parse().unwrap_or_else(|_| usage("a number is wanted"))
 }
@@ -67,6 +106,7 @@ fn main() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["run", file, argument, warm, calls] => run(file, argument, number(warm), number(calls)),
-        _ => usage("run FILE ARGUMENT WARM CALLS"),
+        ["calls", file, count] => calls(file, number(count) as u32),
+        _ => usage("run FILE ARGUMENT WARM CALLS | calls FILE COUNT"),
     }
 }
