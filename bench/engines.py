@@ -135,7 +135,10 @@ def print_machine(about, rounds):
 
 def lines_of(command, timeout=600):
     """{key: [words]} of the lines that a command prints."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        fail(f"{' '.join(command)}: not done after {timeout} s")
     if done.returncode != 0:
         fail(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
     return {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
@@ -145,9 +148,13 @@ class Engines:
     def __init__(self, commands, pin):
         self.commands = commands
         self.pin = pin
+        self.interpreted = set()  # modules of which the JIT left something to the interpreter
 
     def ask(self, engine, *words):
-        return lines_of(self.pin + self.commands[engine] + [str(word) for word in words])
+        said = lines_of(self.pin + self.commands[engine] + [str(word) for word in words])
+        if "interpreted" in said:
+            self.interpreted.add(os.path.basename(str(words[1])))
+        return said
 
     def in_turn(self, turn, names=None):
         """The engines in the order of this round."""
