@@ -3,11 +3,11 @@
 //
 //	jit_weir run FILE ARGUMENT WARM CALLS      as interp_weir.c says
 //	jit_weir module FILE                       writes the module that `calls` runs, for the peers
-//	jit_weir calls COUNT                       nanoseconds each, of COUNT
-//	    enter NS                               the host calls (i32, i32) -> i32
-//	    import NS                              a turn of a loop that calls the host: (i32) -> i32
-//	    same NS                                a turn of a loop with a call_indirect, always of the same function
-//	    turns NS                               the same loop, of two functions in turn
+//	jit_weir calls COUNT                       nanoseconds each, of COUNT; 21 such
+//	    enter NS...                            the host calls (i32, i32) -> i32
+//	    import NS...                           a turn of a loop that calls the host: (i32) -> i32
+//	    same NS...                             a turn of a loop with a call_indirect, always of the same function
+//	    turns NS...                            the same loop, of two functions in turn
 //	jit_weir compile FILE                      all of a module; give no cache to it
 //	    cpu NS                                 what the compiler's process took, from its start to its end
 //	    wall NS                                what the caller waited
@@ -25,7 +25,7 @@
 #include <sys/resource.h>
 
 enum {
-	WARM_CALLS = 10000,
+	SLICES = 21,
 };
 
 static int next(void *env, uint64_t *slots, struct we_error *err)
@@ -79,7 +79,7 @@ static void write_module(const char *path)
 	}
 }
 
-static double time_enter(struct we_func *add, uint32_t count)
+static void time_enter(struct we_func *add, uint32_t count)
 {
 	uint64_t slots[2] = {0, 1};
 	const uint64_t begin_ns = now_ns();
@@ -91,33 +91,33 @@ static double time_enter(struct we_func *add, uint32_t count)
 			must(1, &err, "add");
 	if ((uint32_t)slots[0] != count)
 		exit(1);
-	return (double)(now_ns() - begin_ns) / count;
+	printf(" %.3f", (double)(now_ns() - begin_ns) / count);
 }
 
-static double time_turns(struct we_func *func, uint32_t count, uint32_t first, uint32_t second)
+static void print_turns(const char *key, struct we_func *func, uint32_t count, uint32_t second)
 {
-	uint64_t slots[3] = {WARM_CALLS, first, second};
+	printf("%s", key);
+	for (uint32_t i = 0; i < SLICES; i++) {
+		uint64_t slots[3] = {count, 0, second};
 
-	(void)guest_time_call(func, slots);
-	slots[0] = count;
-	slots[1] = first;
-	slots[2] = second;
-	return (double)guest_time_call(func, slots) / count;
+		printf(" %.3f", (double)guest_time_call(func, slots) / count);
+	}
+	putchar('\n');
 }
 
 static void calls(struct guest_tier tier, uint32_t count)
 {
 	struct guest g = {.tier = tier, .import = next, .takes_i32 = true, .gives_i32 = true};
-	struct we_func *add;
 
 	guest_load(&g, calls_module());
 	guest_instantiate(&g);
-	add = guest_export(&g, "add");
-	(void)time_enter(add, WARM_CALLS);
-	printf("enter %.3f\n", time_enter(add, count));
-	printf("import %.3f\n", time_turns(guest_export(&g, "import"), count, 0, 0));
-	printf("same %.3f\n", time_turns(guest_export(&g, "indirect"), count, 0, 0));
-	printf("turns %.3f\n", time_turns(guest_export(&g, "indirect"), count, 0, 1));
+	printf("enter");
+	for (uint32_t i = 0; i < SLICES; i++)
+		time_enter(guest_export(&g, "add"), count);
+	putchar('\n');
+	print_turns("import", guest_export(&g, "import"), count, 0);
+	print_turns("same", guest_export(&g, "indirect"), count, 0);
+	print_turns("turns", guest_export(&g, "indirect"), count, 1);
 	guest_unload(&g);
 }
 

@@ -7,7 +7,7 @@
 use std::time::Instant;
 use wasmtime::{Engine, Linker, Module, Result, Store, Val};
 
-const WARM_CALLS: u32 = 10_000;
+const SLICES: u32 = 21; // that a figure is measured in: some of them undisturbed
 
 /// `i32:N`, `i64:N` or `-` for none.
 fn arguments(text: &str) -> Vec<Val> {
@@ -66,28 +66,33 @@ fn calls(file: &str, count: u32) -> Result<()> {
     let add = instance.get_typed_func::<(u32, u32), u32>(&mut store, "add")?;
     let import = instance.get_typed_func::<u32, u32>(&mut store, "import")?;
     let indirect = instance.get_typed_func::<(u32, u32, u32), u32>(&mut store, "indirect")?;
-    let ns = |begin: Instant| begin.elapsed().as_nanos() as f64 / f64::from(count);
+    let print = |key: &str, once: &mut dyn FnMut() -> Result<()>| -> Result<()> {
+        let mut ns = vec![];
+        for _ in 0..SLICES {
+            let begin = Instant::now();
+            once()?;
+            ns.push(format!(
+                "{:.3}",
+                begin.elapsed().as_nanos() as f64 / f64::from(count)
+            ));
+        }
+        println!("{key} {}", ns.join(" "));
+        Ok(())
+    };
 
-    for (n, is_timed) in [(WARM_CALLS, false), (count, true)] {
-        let begin = Instant::now();
+    print("enter", &mut || {
         let mut sum = 0;
-        for _ in 0..n {
+        for _ in 0..count {
             sum = add.call(&mut store, (sum, 1))?;
         }
-        assert_eq!(sum, n);
-        if is_timed {
-            println!("enter {:.3}", ns(begin));
-        }
-    }
-    import.call(&mut store, WARM_CALLS)?;
-    let begin = Instant::now();
-    import.call(&mut store, count)?;
-    println!("import {:.3}", ns(begin));
+        assert_eq!(sum, count);
+        Ok(())
+    })?;
+    print("import", &mut || import.call(&mut store, count).map(drop))?;
     for (key, second) in [("same", 0), ("turns", 1)] {
-        indirect.call(&mut store, (WARM_CALLS, 0, second))?;
-        let begin = Instant::now();
-        indirect.call(&mut store, (count, 0, second))?;
-        println!("{key} {:.3}", ns(begin));
+        print(key, &mut || {
+            indirect.call(&mut store, (count, 0, second)).map(drop)
+        })?;
     }
     Ok(())
 }
