@@ -163,8 +163,16 @@ static void load(struct guest_tier tier, const char *path, uint32_t count)
 		if (i > 0)
 			module_ns[i - 1] = now_ns() - begin_ns;
 		guest_compile(&g);
-		if (i > 0)
+		if (i > 0) {
+			struct we_jit_stats stats;
+
 			code_ns[i - 1] = g.compile_ns;
+			we_module_jit_stats(g.module, &stats);
+			if (stats.n_funcs_cached != stats.n_funcs_native) {
+				fputs("jit_weir: the cache has no such code\n", stderr);
+				exit(1);
+			}
+		}
 		guest_unload(&g);
 	}
 	print_ns("module", module_ns, count);

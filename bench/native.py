@@ -99,12 +99,12 @@ class Native:
 
 
 def score_of(program, pin):
-    """CoreMark's score as the host's program reports it."""
+    """CoreMark's score as the host's program reports it; 0 when it refuses its own run."""
     done = subprocess.run(pin + [program], capture_output=True, text=True, timeout=120)
     score = re.search(r"Iterations/Sec\s*:\s*([0-9.]+)", done.stdout)
-    if done.returncode != 0 or score is None or "Correct operation validated" not in done.stdout:
+    if done.returncode != 0 or score is None:
         fail(f"{program}: exit {done.returncode}\n{done.stdout}")
-    return float(score.group(1))
+    return float(score.group(1)) if "Correct operation validated" in done.stdout else 0.0
 
 
 def score_by_wasm2c(program, pin):
