@@ -27,6 +27,8 @@ enum {
 	JIT_MAX_NESTING = 500,           // the optimizer is quadratic in nested blocks
 	JIT_MAX_RT = 64,
 	JIT_PROOFS_LOOK = 48, // newest proofs that are looked through
+	JIT_INLINE_FILL = 256, // bytes of a memory.fill that needs no call
+	JIT_INLINE_COPY = 128, // the same of memory.copy
 };
 
 // Which accesses may be the same place, for LLVM's type-based alias analysis.

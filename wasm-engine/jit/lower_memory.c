@@ -311,15 +311,105 @@ static void bulk(struct func *f, enum rt fn, uint32_t a, uint32_t b)
 	(void)func_rt(f, fn, args, 5);
 }
 
+// Is it a constant so small that instructions in line are better than a call? C compilers write many of these.
+static bool is_small(LLVMValueRef n, uint64_t most)
+{
+	return LLVMIsAConstantInt(n) != NULL && LLVMConstIntGetZExtValue(n) <= most;
+}
+
+// Address of n bytes from the index on, all of them checked before any is touched.
+static LLVMValueRef checked_span(
+	struct func *f, LLVMValueRef index, we_memidx mem, LLVMValueRef n_bytes)
+{
+	struct unit *u = f->u;
+	const uint64_t n = LLVMConstIntGetZExtValue(n_bytes);
+	LLVMValueRef wide = index;
+
+	if (LLVMTypeOf(index) == u->t_i32)
+		wide = LLVMBuildZExt(u->b, index, u->t_i64, "");
+	if (n == 0 || !is_inside(f, index, mem, n)) {
+		check(f, wide, mem, n);
+		prove(f, index, mem, n);
+	}
+	return LLVMBuildInBoundsGEP2(u->b, u->t_i8, func_mem_base(f, mem), &wide, 1, "");
+}
+
+static void fill_inline(struct func *f, LLVMValueRef at, LLVMValueRef value, uint64_t n)
+{
+	struct unit *u = f->u;
+	LLVMTypeRef types[] = {u->t_ptr, u->t_i64};
+	LLVMValueRef args[] = {at, LLVMBuildTrunc(u->b, value, u->t_i8, ""), unit_i64(u, n),
+		LLVMConstInt(u->t_i1, 0, false)};
+
+	LLVMSetMetadata(unit_intrinsic(u, "llvm.memset.inline", types, 2, args, 4), u->md_tbaa,
+		u->tbaa[PLACE_MEMORY]);
+}
+
 static void memory_fill(struct func *f, we_memidx mem)
 {
+	struct unit *u = f->u;
+	struct value n = func_pop_value(f);
+	LLVMValueRef value = func_pop(f);
 	LLVMValueRef args[4];
 
-	args[0] = unit_i32(f->u, mem);
-	args[3] = pop_address(f);
-	args[2] = func_pop(f);
+	if (is_small(n.v, JIT_INLINE_FILL)) {
+		LLVMValueRef at = checked_span(f, func_pop(f), mem, n.v);
+
+		func_before_store(f, false);
+		fill_inline(f, at, value, LLVMConstIntGetZExtValue(n.v));
+		return;
+	}
+	args[0] = unit_i32(u, mem);
 	args[1] = pop_address(f);
+	args[2] = value;
+	args[3] = n.kind == WE_I64 ? n.v : LLVMBuildZExt(u->b, n.v, u->t_i64, "");
 	(void)func_rt(f, RT_memory_fill, args, 4);
+}
+
+// All is loaded before anything is stored: the places may overlap.
+static void copy_inline(struct func *f, LLVMValueRef to, LLVMValueRef from, uint64_t n)
+{
+	struct unit *u = f->u;
+	static const uint32_t widths[] = {16, 8, 4, 2, 1};
+	LLVMValueRef parts[JIT_INLINE_COPY / 16 + 8];
+	uint64_t offsets[JIT_INLINE_COPY / 16 + 8];
+	uint32_t n_parts = 0;
+
+	for (uint64_t at = 0; at < n;) {
+		unsigned k = 0;
+
+		while (widths[k] > n - at)
+			k++;
+		parts[n_parts] = unit_load(u,
+			widths[k] == 16 ? u->t_v128 : int_type(u, widths[k]),
+			unit_at(u, from, at), PLACE_MEMORY);
+		LLVMSetAlignment(parts[n_parts], 1);
+		offsets[n_parts++] = at;
+		at += widths[k];
+	}
+	for (uint32_t i = 0; i < n_parts; i++) {
+		unit_store(u, parts[i], unit_at(u, to, offsets[i]), PLACE_MEMORY);
+		LLVMSetAlignment(LLVMGetLastInstruction(LLVMGetInsertBlock(u->b)), 1);
+	}
+}
+
+static void memory_copy(struct func *f, we_memidx dst, we_memidx src)
+{
+	LLVMValueRef n = func_top(f, 0)->v;
+	LLVMValueRef from;
+	LLVMValueRef to;
+
+	if (!is_small(n, JIT_INLINE_COPY)) {
+		bulk(f, RT_memory_copy, dst, src);
+		return;
+	}
+	(void)func_pop(f);
+	from = func_pop(f);
+	to = func_pop(f);
+	from = checked_span(f, from, src, n);
+	to = checked_span(f, to, dst, n);
+	func_before_store(f, false);
+	copy_inline(f, to, from, LLVMConstIntGetZExtValue(n));
 }
 
 // ---- tables -------------------------------------------------------------------------------------
@@ -536,7 +626,7 @@ bool lower_memory(struct func *f, const struct we_instr *in)
 		memory_fill(f, in->of.idx);
 		return true;
 	case WE_OP_MEMORY_COPY:
-		bulk(f, RT_memory_copy, in->of.pair.a, in->of.pair.b);
+		memory_copy(f, in->of.pair.a, in->of.pair.b);
 		return true;
 	case WE_OP_MEMORY_INIT:
 		bulk(f, RT_memory_init, in->of.pair.b, in->of.pair.a);
