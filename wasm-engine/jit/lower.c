@@ -30,9 +30,23 @@ void func_push(struct func *f, LLVMValueRef v, enum we_kind kind)
 	*value = (struct value){.v = v, .kind = kind};
 }
 
+// Operand i from below.
+static struct value *operand(struct func *f, size_t i)
+{
+	struct value *value = &((struct value *)f->values.data)[i];
+
+	if (value->home != NULL)
+		value->v = LLVMBuildLoad2(f->u->b, unit_type(f->u, value->kind), value->home, "");
+	return value;
+}
+
 struct value func_pop_value(struct func *f)
 {
-	return ((struct value *)f->values.data)[--f->values.len];
+	struct value value = *operand(f, f->values.len - 1);
+
+	value.home = NULL;
+	f->values.len--;
+	return value;
 }
 
 LLVMValueRef func_pop(struct func *f)
@@ -42,7 +56,7 @@ LLVMValueRef func_pop(struct func *f)
 
 struct value *func_top(struct func *f, uint32_t n)
 {
-	return &((struct value *)f->values.data)[f->values.len - 1 - n];
+	return operand(f, f->values.len - 1 - n);
 }
 
 uint32_t func_height(const struct func *f)
@@ -293,15 +307,12 @@ LLVMValueRef func_slots(struct func *f, uint32_t n)
 	return f->slots;
 }
 
-LLVMValueRef func_rt(struct func *f, enum rt fn, LLVMValueRef *args, unsigned n_args)
+void func_check_due(struct func *f)
 {
 	struct unit *u = f->u;
 	LLVMBasicBlockRef next;
-	LLVMValueRef result;
 	LLVMValueRef asked;
 
-	func_before_fault(f);
-	result = rt_call(f, fn, args, n_args);
 	asked = unit_load(u, u->t_i64,
 		unit_at(u, func_store(f), offsetof(struct we_store, interrupt)), PLACE_RUNTIME);
 	LLVMSetOrdering(asked, LLVMAtomicOrderingMonotonic);
@@ -311,6 +322,15 @@ LLVMValueRef func_rt(struct func *f, enum rt fn, LLVMValueRef *args, unsigned n_
 	LLVMBuildBr(u->b, next);
 	func_go_on(f, next);
 	f->is_dirty = f->has_faulting = false;
+}
+
+LLVMValueRef func_rt(struct func *f, enum rt fn, LLVMValueRef *args, unsigned n_args)
+{
+	LLVMValueRef result;
+
+	func_before_fault(f);
+	result = rt_call(f, fn, args, n_args);
+	func_check_due(f);
 	return result;
 }
 
@@ -572,7 +592,7 @@ void func_spill(struct func *f)
 				f->locals[i].kind);
 	}
 	for (uint32_t i = 0; i < f->values.len; i++) {
-		const struct value *value = &((struct value *)f->values.data)[i];
+		const struct value *value = operand(f, i);
 
 		if (is_traced(value->kind))
 			put_cell(f, n++, value->v, value->kind);
@@ -596,10 +616,30 @@ void func_reload(struct func *f)
 	for (uint32_t i = 0; i < f->values.len; i++) {
 		struct value *value = &((struct value *)f->values.data)[i];
 
-		if (is_traced(value->kind))
-			value->v = get_cell(f, n++, value->kind);
+		if (!is_traced(value->kind))
+			continue;
+		value->v = get_cell(f, n++, value->kind);
+		if (value->home != NULL)
+			LLVMBuildStore(f->u->b, value->v, value->home);
 	}
 	f->generation++;
+}
+
+void func_settle(struct func *f, uint32_t height)
+{
+	if (!f->uses_cells)
+		return;
+	for (uint32_t i = 0; i < height; i++) {
+		struct value *value = &((struct value *)f->values.data)[i];
+		LLVMBasicBlockRef back;
+
+		if (value->home != NULL || !is_traced(value->kind))
+			continue;
+		back = to_prologue(f);
+		value->home = LLVMBuildAlloca(f->u->b, unit_type(f->u, value->kind), "");
+		func_go_on(f, back);
+		LLVMBuildStore(f->u->b, value->v, value->home);
+	}
 }
 
 void func_leave(struct func *f)

@@ -26,7 +26,7 @@ enum {
 	JIT_MAX_BODY_BYTES = 256 * 1024, // larger functions stay in the interpreter
 	JIT_MAX_NESTING = 500,           // the optimizer is quadratic in nested blocks
 	JIT_MAX_RT = 64,
-	JIT_PROOFS_LOOK = 48, // newest proofs that are looked through
+	JIT_PROOFS_LOOK = 48,  // newest proofs that are looked through
 	JIT_INLINE_FILL = 256, // bytes of a memory.fill that needs no call
 	JIT_INLINE_COPY = 128, // the same of memory.copy
 };
@@ -98,10 +98,12 @@ struct unit {
 	size_t n_sigs;
 };
 
-// An operand.
+// An operand. A reference that lies below a block is one value on every way through it, wherever a collection moves it: it
+// has a home then, an alloca, and v is not it.
 struct value {
 	LLVMValueRef v;
 	enum we_kind kind;
+	LLVMValueRef home;
 };
 
 // A label.
@@ -216,7 +218,10 @@ bool lower_func(struct unit *u, we_funcidx idx);
 void func_push(struct func *f, LLVMValueRef v, enum we_kind kind);
 LLVMValueRef func_pop(struct func *f);
 struct value func_pop_value(struct func *f);
-struct value *func_top(struct func *f, uint32_t n); // the n-th operand from the top, 0: the top
+struct value *func_top(
+	struct func *f, uint32_t n); // the n-th operand from the top, 0: the top; v is it
+void func_settle(
+	struct func *f, uint32_t height); // a block begins: references below that height get homes
 uint32_t func_height(const struct func *f);
 enum we_kind func_kind(const struct func *f, we_valtype type);
 
@@ -254,6 +259,9 @@ enum rt {
 };
 // Call a function of the runtime: args after the instance. Looks at the interrupt word after it.
 LLVMValueRef func_rt(struct func *f, enum rt fn, LLVMValueRef *args, unsigned n_args);
+
+// Look at the interrupt word: something outside native code has returned.
+void func_check_due(struct func *f);
 
 // Values as they lie in slots and cells.
 LLVMValueRef func_to_slot(struct func *f, struct value v); // i64; not v128

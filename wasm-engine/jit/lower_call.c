@@ -174,16 +174,61 @@ static struct callee by_ref(struct func *f, we_typeidx type)
 
 // ---- functions of the host ----------------------------------------------------------------------
 
-// A call of an import: mostly the host's, by slots.
+// Call the host's function by slots: results [n_results].
+static void call_host(struct func *f, LLVMValueRef func, const struct we_functype *type,
+	const LLVMValueRef *args, LLVMValueRef *results)
+{
+	struct unit *u = f->u;
+	LLVMValueRef slots = func_slots(f, we_functype_n_slots(type) + 1);
+	LLVMValueRef store = func_store(f);
+	LLVMTypeRef params[] = {u->t_ptr, u->t_ptr, u->t_ptr};
+	LLVMTypeRef fn = LLVMFunctionType(u->t_i32, params, 3, false);
+	LLVMValueRef host_args[3];
+	LLVMBasicBlockRef next;
+	LLVMValueRef rc;
+	uint64_t slot = 0;
+
+	for (uint32_t i = 0; i < type->n_params; i++) {
+		const we_valtype param = we_functype_params(type)[i];
+
+		unit_put_slot(u, args[i], func_kind(f, param), unit_at(u, slots, slot * 8));
+		slot += we_valtype_n_slots(param);
+	}
+	// Of a trap that somebody has swallowed.
+	unit_store(u, unit_i32(u, 0), unit_at(u, store, offsetof(struct we_store, n_frames)),
+		PLACE_RUNTIME);
+	host_args[0] = unit_load_invariant(u, u->t_ptr, func, offsetof(struct we_func, env));
+	host_args[1] = slots;
+	host_args[2] = unit_load(u, u->t_ptr,
+		unit_at(u, store, offsetof(struct we_store, calls.err)), PLACE_RUNTIME);
+	rc = LLVMBuildCall2(u->b, fn,
+		unit_load_invariant(u, u->t_ptr, func, offsetof(struct we_func, host)), host_args,
+		3, "");
+	next = func_cold_if(f, LLVMBuildICmp(u->b, LLVMIntSLT, rc, unit_i32(u, 0), ""));
+	(void)func_rt(f, RT_host_failed, &rc, 1);
+	func_reload(f);
+	lower_exception(f); // it has thrown
+	func_go_on(f, next);
+	// If there is an exception, it was swallowed.
+	unit_store(u, unit_i64(u, 0), unit_at(u, store, offsetof(struct we_store, exception)),
+		PLACE_RUNTIME);
+	func_check_due(f);
+	slot = 0;
+	for (uint32_t i = 0; i < type->n_results; i++) {
+		const we_valtype res = we_functype_results(type)[i];
+
+		results[i] = unit_get_slot(u, func_kind(f, res), unit_at(u, slots, slot * 8));
+		slot += we_valtype_n_slots(res);
+	}
+}
+
+// A call of an import: mostly the host's.
 static void call_import(struct func *f, we_funcidx idx)
 {
 	struct unit *u = f->u;
 	const struct we_functype *type = u->module->is.funcs[idx].type;
-	const uint32_t n_slots = type->n_param_slots > type->n_result_slots ? type->n_param_slots
-									    : type->n_result_slots;
-	const struct callee callee = by_entry(f, func_of_index(f, idx), type);
+	LLVMValueRef func = func_of_index(f, idx);
 	LLVMValueRef store = func_store(f);
-	LLVMValueRef slots = func_slots(f, n_slots + 1);
 	LLVMValueRef *args = pop_args(f, type);
 	LLVMValueRef *mine = call_values(type->n_results);
 	LLVMValueRef *theirs = call_values(type->n_results);
@@ -192,38 +237,23 @@ static void call_import(struct func *f, we_funcidx idx)
 	LLVMBasicBlockRef done = func_block(f);
 	LLVMBasicBlockRef host_end;
 	LLVMBasicBlockRef wasm_end;
+	struct callee callee;
 	LLVMValueRef kind;
-	LLVMValueRef rt_args[2];
 	LLVMValueRef result;
-	uint64_t slot = 0;
 
 	before_call(f);
 	func_spill(f);
-	kind = unit_load_invariant(u, u->t_i32, callee.context, offsetof(struct we_func, kind));
+	kind = unit_load_invariant(u, u->t_i32, func, offsetof(struct we_func, kind));
 	LLVMBuildCondBr(u->b, LLVMBuildICmp(u->b, LLVMIntEQ, kind, unit_i32(u, WE_FUNC_HOST), ""),
 		host, wasm);
 
 	func_go_on(f, host);
-	for (uint32_t i = 0; i < type->n_params; i++) {
-		const we_valtype param = we_functype_params(type)[i];
-
-		unit_put_slot(u, args[i], func_kind(f, param), unit_at(u, slots, slot * 8));
-		slot += we_valtype_n_slots(param);
-	}
-	rt_args[0] = callee.context;
-	rt_args[1] = slots;
-	(void)func_rt(f, RT_host_call, rt_args, 2);
-	slot = 0;
-	for (uint32_t i = 0; i < type->n_results; i++) {
-		const we_valtype res = we_functype_results(type)[i];
-
-		mine[i] = unit_get_slot(u, func_kind(f, res), unit_at(u, slots, slot * 8));
-		slot += we_valtype_n_slots(res);
-	}
+	call_host(f, func, type, args, mine);
 	host_end = LLVMGetInsertBlock(u->b);
 	LLVMBuildBr(u->b, done);
 
 	func_go_on(f, wasm);
+	callee = by_entry(f, func, type);
 	result = abi_call(u, callee.code, callee.context, store, type, args);
 	abi_get_results(u, result, store, type, theirs);
 	wasm_end = LLVMGetInsertBlock(u->b);

@@ -126,6 +126,7 @@ static struct label *push_label(struct func *f, enum we_op op, const struct we_b
 	label->params = keep_types(f, params, label->n_params);
 	label->results = keep_types(f, results, label->n_results);
 	label->height = func_height(f) - label->n_params;
+	func_settle(f, label->height);
 	lower_make_label(f, label);
 	return label;
 }
@@ -137,8 +138,11 @@ static void begin_loop(struct func *f, const struct we_instr *in)
 	feed(f, label->to_phis, label->n_params);
 	LLVMBuildBr(f->u->b, label->to);
 	func_go_on(f, label->to);
-	for (uint32_t i = 0; i < label->n_params; i++)
-		func_top(f, label->n_params - 1 - i)->v = label->to_phis[i];
+	for (uint32_t i = 0; i < label->n_params; i++) {
+		struct value *param = func_top(f, label->n_params - 1 - i);
+
+		*param = (struct value){.v = label->to_phis[i], .kind = param->kind};
+	}
 	func_forget(f);
 }
 

@@ -380,8 +380,7 @@ static void copy_inline(struct func *f, LLVMValueRef to, LLVMValueRef from, uint
 
 		while (widths[k] > n - at)
 			k++;
-		parts[n_parts] = unit_load(u,
-			widths[k] == 16 ? u->t_v128 : int_type(u, widths[k]),
+		parts[n_parts] = unit_load(u, widths[k] == 16 ? u->t_v128 : int_type(u, widths[k]),
 			unit_at(u, from, at), PLACE_MEMORY);
 		LLVMSetAlignment(parts[n_parts], 1);
 		offsets[n_parts++] = at;

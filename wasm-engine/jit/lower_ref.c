@@ -52,7 +52,7 @@ static LLVMValueRef allocate(struct func *f, LLVMValueRef n)
 	if (before == NULL)
 		abort();
 	for (uint32_t i = 0; i < height; i++)
-		before[i] = func_top(f, height - 1 - i)->v;
+		before[i] = ((struct value *)f->values.data)[i].v;
 	fast = func_cold_if(f, LLVMBuildICmp(u->b, LLVMIntUGT, after, end, ""));
 	func_spill(f);
 	refs[1] = func_rt(f, RT_alloc, &n, 1);
@@ -70,10 +70,10 @@ static LLVMValueRef allocate(struct func *f, LLVMValueRef n)
 	ref = LLVMBuildPhi(u->b, u->t_i32, "");
 	LLVMAddIncoming(ref, refs, from, 2);
 	for (uint32_t i = 0; i < height; i++) {
-		struct value *value = func_top(f, height - 1 - i);
+		struct value *value = &((struct value *)f->values.data)[i];
 		LLVMValueRef both[] = {before[i], value->v};
 
-		if (value->v == before[i])
+		if (value->home != NULL || value->v == before[i])
 			continue;
 		value->v = LLVMBuildPhi(u->b, LLVMTypeOf(before[i]), "");
 		LLVMAddIncoming(value->v, both, from, 2);

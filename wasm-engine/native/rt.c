@@ -43,26 +43,15 @@ static void rt_due(struct we_instance *inst)
 		&store->interrupt, &asked, UINT64_MAX, memory_order_relaxed, memory_order_relaxed);
 }
 
-static __attribute__((noinline)) uint32_t host_failed(struct we_store *store, int rc)
+static uint32_t rt_host_failed(struct we_instance *inst, uint32_t rc)
 {
-	if (!we_store_has_thrown(store, rc))
-		we_native_fail(store, rc);
+	struct we_store *store = inst->store;
+
+	if (!we_store_has_thrown(store, (int)rc))
+		we_native_fail(store, (int)rc);
 	if (store->n_frames == 0)
 		we_native_note_place(store);
 	return 1;
-}
-
-static uint32_t rt_host_call(struct we_instance *inst, struct we_func *func, void *slots)
-{
-	struct we_store *store = inst->store;
-	int rc;
-
-	store->n_frames = 0; // of a trap that somebody has swallowed
-	rc = func->host(func->env, slots, store->calls.err);
-	if (UNLIKELY(rc < 0))
-		return host_failed(store, rc);
-	store->exception = 0; // if there is one, it was swallowed
-	return 0;
 }
 
 // ---- memories and tables ------------------------------------------------------------------------

@@ -135,29 +135,34 @@ recurse_end:
 // host(i64) -> i64: the import of number 0, called as one; 77 when it has thrown
 BODY host
 	pushq	%rbx
-	subq	$16, %rsp
+	subq	$24, %rsp
 	movq	%rdi, %rbx
 	movq	%rsi, (%rsp)
-	movq	INST_FUNCS(%rbx), %rsi
-	movq	(%rsi), %rsi
-	movq	%rsp, %rdx
+	movq	INST_FUNCS(%rbx), %rax
+	movq	(%rax), %rax
+	movq	FUNC_ENV(%rax), %rdi
+	movq	%rsp, %rsi
+	movq	INST_STORE(%rbx), %rdx
+	movq	STORE_CALLS_ERR(%rdx), %rdx
+host_at:
+	call	*FUNC_HOST(%rax)
+	testl	%eax, %eax
+	jns	1f
+	movl	%eax, %esi
+	movq	%rbx, %rdi
 	movq	INST_STORE(%rbx), %rax
 	movq	STORE_RT(%rax), %rax
-	movq	%rbx, %rdi
-host_at:
-	subq	$8, %rsp
-	call	*RT_HOST_CALL(%rax)
+	call	*RT_HOST_FAILED(%rax)
 host_back:
-	addq	$8, %rsp
-	testl	%eax, %eax
-	jne	1f
-	LOOK
-	movq	(%rsp), %rax
+	movq	INST_STORE(%rbx), %rax
+	movq	$0, STORE_EXCEPTION(%rax)
+	movl	$77, %eax
 	movq	-8(%rbp), %rbx
 	RETURN
 1:	movq	INST_STORE(%rbx), %rax
 	movq	$0, STORE_EXCEPTION(%rax)
-	movl	$77, %eax
+	LOOK
+	movq	(%rsp), %rax
 	movq	-8(%rbp), %rbx
 	RETURN
 host_end:

@@ -18,14 +18,17 @@ AT_OFFSET(struct we_instance, mem0_base, INST_MEM0_BASE);
 AT_OFFSET(struct we_instance, funcs, INST_FUNCS);
 AT_OFFSET(struct we_instance, store, INST_STORE);
 AT_OFFSET(struct we_func, instance, FUNC_INSTANCE);
+AT_OFFSET(struct we_func, host, FUNC_HOST);
+AT_OFFSET(struct we_func, env, FUNC_ENV);
 AT_OFFSET(struct we_store, calls.sp, STORE_CALLS_SP);
+AT_OFFSET(struct we_store, calls.err, STORE_CALLS_ERR);
 AT_OFFSET(struct we_store, exception, STORE_EXCEPTION);
 AT_OFFSET(struct we_store, native.stack_limit, STORE_STACK_LIMIT);
 AT_OFFSET(struct we_store, native.rt, STORE_RT);
 AT_OFFSET(struct we_store, native.buf, STORE_BUF);
 AT_OFFSET(struct we_native_rt, trap, RT_TRAP);
 AT_OFFSET(struct we_native_rt, due, RT_DUE);
-AT_OFFSET(struct we_native_rt, host_call, RT_HOST_CALL);
+AT_OFFSET(struct we_native_rt, host_failed, RT_HOST_FAILED);
 AT_OFFSET(struct we_native_rt, throw, RT_THROW);
 
 // Functions of the module, in the order of the file; the imports before them.

@@ -8,14 +8,17 @@
 #define INST_FUNCS     40
 #define INST_STORE     80
 #define FUNC_INSTANCE  24
+#define FUNC_HOST      56
+#define FUNC_ENV       64
 
 #define STORE_CALLS_SP    64
+#define STORE_CALLS_ERR   104
 #define STORE_EXCEPTION   352
 #define STORE_STACK_LIMIT 368
 #define STORE_RT          376
 #define STORE_BUF         416
 
-#define RT_TRAP      0
-#define RT_DUE       8
-#define RT_HOST_CALL 16
-#define RT_THROW     192
+#define RT_TRAP        0
+#define RT_DUE         8
+#define RT_HOST_FAILED 16
+#define RT_THROW       192
