@@ -24,7 +24,7 @@ static const char passes[] =
 	"function(sroa,early-cse<memssa>,jump-threading,simplifycfg,instcombine<no-verify-fixpoint>"
 	","
 	"loop-mssa(loop-rotate,licm),simplifycfg,loop(indvars,loop-unroll-full),"
-	"gvn,bdce,dse,adce,simplifycfg,instcombine<no-verify-fixpoint>),"
+	"gvn,bdce,dse,adce,dfa-jump-threading,simplifycfg,instcombine<no-verify-fixpoint>),"
 	"globaldce";
 
 struct target {
