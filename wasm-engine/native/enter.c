@@ -127,9 +127,8 @@ int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 
 	if (err == NULL)
 		err = &local;
-	if (we_thread.tid == WE_THREAD_NEW)
-		(void)we_thread_prepare(NULL);
-	if (we_thread.tid == WE_THREAD_UNFIT || is_elsewhere(sp))
+	if ((we_thread.tid == WE_THREAD_NEW && we_thread_prepare(NULL) < 0) ||
+		we_thread.tid == WE_THREAD_UNFIT || is_elsewhere(sp))
 		return store->tier->call(func, slots, err);
 	if (calls->n_entered >= WE_LIMIT_ENTERED || !is_on_stack(sp))
 		return overflow(func, err);

@@ -325,7 +325,9 @@ static void foreign_plain(int number)
 
 static __attribute__((no_sanitize("address", "undefined"))) void fault(void)
 {
-	*(volatile int *)16 = 1;
+	volatile int *volatile nowhere = (volatile int *)16;
+
+	*nowhere = 1;
 }
 
 static void expect_foreign(struct rig *rig, const struct sigaction *action)
