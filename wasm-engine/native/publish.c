@@ -6,6 +6,7 @@
 
 #include "engine.h"
 #include "native.h"
+#include "perf.h"
 #include "runtime.h"
 
 #include <stddef.h>
@@ -36,6 +37,7 @@ int we_native_publish(struct we_module *module, struct we_image *image, struct w
 	if (rc < 0)
 		return rc;
 	image->module = module;
+	we_perf_add(module, image);
 	pthread_mutex_lock(&engine->lock); // of those who publish
 	for (at = &module->images; *at != NULL; at = &(*at)->next)
 		;
@@ -52,6 +54,7 @@ void we_native_release(struct we_module *module)
 	while (image != NULL) {
 		struct we_image *next = image->next;
 
+		we_perf_remove(image);
 		we_image_release(image);
 		image = next;
 	}
