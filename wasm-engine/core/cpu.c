@@ -5,6 +5,8 @@
 // Spec: x86-64 psABI "Micro-Architecture Levels".
 #include "cpu.h"
 
+#include "we.h"
+
 #include <cpuid.h>
 #include <stdint.h>
 #include <string.h>
@@ -97,10 +99,10 @@ void we_cpu_detect(struct we_cpu *ret_cpu)
 	};
 }
 
+static const char *const level_names[] = {"v1", "v2", "v3", "v4"};
+
 bool we_cpu_by_name(const char *name, struct we_cpu *ret_cpu)
 {
-	static const char *const names[] = {"v1", "v2", "v3", "v4"};
-
 	if (strcmp(name, "native") == 0) {
 		we_cpu_detect(ret_cpu);
 		return true;
@@ -108,7 +110,7 @@ bool we_cpu_by_name(const char *name, struct we_cpu *ret_cpu)
 	for (int i = 0; i < 4; i++) {
 		const enum we_cpu_level level = (enum we_cpu_level)(WE_CPU_V1 + i);
 
-		if (strcmp(name, names[i]) != 0)
+		if (strcmp(name, level_names[i]) != 0)
 			continue;
 		*ret_cpu = (struct we_cpu){
 			.level = level,
@@ -129,4 +131,12 @@ bool we_cpu_covers(const struct we_cpu *machine, const struct we_cpu *wanted)
 	       machine->has_avx512 >= wanted->has_avx512 &&
 	       machine->has_avx_vnni >= wanted->has_avx_vnni &&
 	       machine->has_avx512_vnni >= wanted->has_avx512_vnni;
+}
+
+const char *we_machine_level(void)
+{
+	struct we_cpu machine;
+
+	we_cpu_detect(&machine);
+	return level_names[machine.level - WE_CPU_V1];
 }

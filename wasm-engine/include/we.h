@@ -257,10 +257,15 @@ struct we_jit_stats {
 // Fails: UNSUPPORTED when this build or this machine has no native code, and the cache not either; HOST when the
 // compiler is not found, or dies each time. Functions that had got native code before keep it.
 WE_PUBLIC WE_MUST_USE int we_module_compile(struct we_module *module, struct we_error *err);
+// For good: a compilation that is under way fails soon, as HOST, and so does each that comes later. What has native code
+// keeps it. For a program that ends. Any thread.
+WE_PUBLIC void we_engine_stop_compiling(struct we_engine *engine);
 // Any thread, also during we_module_compile.
 WE_PUBLIC void we_module_jit_stats(const struct we_module *module, struct we_jit_stats *ret);
 // The sum over all modules, those that are gone included.
 WE_PUBLIC void we_engine_jit_stats(const struct we_engine *engine, struct we_jit_stats *ret);
+// "v1" to "v4": the level of x86-64 that this machine has.
+WE_PUBLIC const char *we_machine_level(void);
 WE_PUBLIC const char *we_jit_failure_word(enum we_jit_failure failure); // "timed out", ...
 
 // ---- stores -------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ enum {
 	PATH_BYTES = 4096, // of a program, with its terminator
 	START_MS = 20000,  // loading LLVM, on a busy machine
 	GRACE_MS = 2000,   // beyond a request's wall_ms
+	LOOK_MS = 50,      // between two looks whether anybody waits still
 	BACKOFF_MS = 20,   // after the second death in a row; then twice as long each time
 	BACKOFF_MAX_MS = 500,
 	MAX_LOST =
@@ -191,27 +192,30 @@ static void stop(struct we_compiler *c)
 	c->pid = 0;
 }
 
-// A record of exactly n bytes. Returns: 0; ETIMEDOUT; ECONNRESET when the other end is closed; EPROTO; or what failed.
-static int receive(int sock, void *record, size_t n, uint64_t wait_ms)
+// A record of exactly n bytes. Returns: 0; ETIMEDOUT; ECANCELED; ECONNRESET when the other end is closed; EPROTO; or what
+// failed.
+static int receive(const struct we_compiler *c, void *record, size_t n, uint64_t wait_ms)
 {
 	const uint64_t end_ns = now_ns() + wait_ms * NS_PER_MS;
-	struct pollfd poll_fd = {.fd = sock, .events = POLLIN};
+	struct pollfd poll_fd = {.fd = c->sock, .events = POLLIN};
 	ssize_t got;
 
 	for (;;) {
 		const uint64_t now = now_ns();
 		const uint64_t left_ms = now < end_ns ? (end_ns - now) / NS_PER_MS + 1 : 0;
-		const int ready = poll(&poll_fd, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+		const int ready = poll(&poll_fd, 1, left_ms > LOOK_MS ? LOOK_MS : (int)left_ms);
 
 		if (ready > 0)
 			break;
+		if (c->is_stopped)
+			return ECANCELED;
 		if (ready < 0 && errno != EINTR)
 			return errno;
 		if (left_ms == 0)
 			return ETIMEDOUT;
 	}
 	do
-		got = recv(sock, record, n, MSG_TRUNC);
+		got = recv(c->sock, record, n, MSG_TRUNC);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno;
@@ -251,7 +255,7 @@ static void explain(struct we_compiler *c, const char *what, int cause, struct w
 
 static int say_hello(struct we_compiler *c, const char *path, struct we_error *err)
 {
-	const int cause = receive(c->sock, &c->hello, sizeof(c->hello), START_MS);
+	const int cause = receive(c, &c->hello, sizeof(c->hello), START_MS);
 
 	if (cause != 0) {
 		explain(c, " when it was started", cause, err);
@@ -324,6 +328,8 @@ static int ready(struct we_compiler *c, const char *program, struct we_error *er
 {
 	int rc;
 
+	if (c->is_stopped)
+		return we_error_set(err, WE_E_HOST, 0, "compiling was stopped");
 	if (c->sock >= 0 && !is_gone(c))
 		return 0;
 	stop(c); // it may have been killed between two requests: no fault of any module
@@ -393,12 +399,16 @@ static int ask(struct we_compiler *c, struct we_protocol_request *request, int m
 	int cause = ECONNRESET;
 
 	if (send_request(c, request, module_fd, image_fd))
-		cause = receive(c->sock, ret_answer, sizeof(*ret_answer),
+		cause = receive(c, ret_answer, sizeof(*ret_answer),
 			(uint64_t)request->wall_ms + request->wall_ms / 10 + GRACE_MS);
 	if (cause == 0 &&
 		(memcmp(ret_answer->magic, WE_PROTOCOL_ANSWER, sizeof(ret_answer->magic)) != 0 ||
 			ret_answer->id != request->id))
 		cause = EPROTO;
+	if (cause == ECANCELED) {
+		stop(c);
+		return we_error_set(err, WE_E_HOST, 0, "compiling was stopped");
+	}
 	if (cause != 0) {
 		explain(c, "", cause, err);
 		count_loss(c, 1);
@@ -477,6 +487,11 @@ void we_compiler_init(struct we_compiler *c)
 {
 	*c = (struct we_compiler){.sock = -1, .pidfd = -1, .err_fd = -1};
 	pthread_mutex_init(&c->lock, NULL);
+}
+
+void we_compiler_stop(struct we_compiler *c)
+{
+	c->is_stopped = true;
 }
 
 void we_compiler_fini(struct we_compiler *c)

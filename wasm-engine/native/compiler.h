@@ -25,11 +25,15 @@ struct we_compiler {
 	uint64_t id;            // of the last request
 	struct we_protocol_hello hello;
 	_Atomic uint32_t n_starts; // in all
+	_Atomic bool is_stopped;   // nobody waits for it any more
 };
 
 void we_compiler_init(struct we_compiler *compiler);
 // End the process. No request is under way.
 void we_compiler_fini(struct we_compiler *compiler);
+
+// Let requests fail, as HOST, the one that is under way too. Any thread.
+void we_compiler_stop(struct we_compiler *compiler);
 
 // Outcome of a request: the process died before it answered, or did not answer.
 enum {

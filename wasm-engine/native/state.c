@@ -111,6 +111,14 @@ void we_engine_jit_stats(const struct we_engine *engine, struct we_jit_stats *re
 	ret->n_starts = jit->compiler.n_starts;
 }
 
+void we_engine_stop_compiling(struct we_engine *engine)
+{
+	struct we_jit *jit = we_jit_of_engine(engine);
+
+	if (jit != NULL)
+		we_compiler_stop(&jit->compiler);
+}
+
 void we_jit_destroy(struct we_jit *jit)
 {
 	if (jit == NULL)
