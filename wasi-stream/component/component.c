@@ -10,6 +10,7 @@
 #include "validate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void root_destroy(struct cm_component_root *root)
 {
@@ -68,6 +69,50 @@ void cm_component_unref(struct cm_component *component)
 void cm_component_stats(const struct cm_component *component, struct cm_component_stats *ret_stats)
 {
 	*ret_stats = component->root->stats;
+}
+
+int cm_component_compile(struct cm_component *component, struct we_error *err)
+{
+	struct we_module *const *modules = component->root->modules.data;
+	bool is_whole = true;
+
+	for (size_t i = 0; i < component->root->modules.len; i++) {
+		const int rc = we_module_compile(modules[i], err);
+
+		if (rc < 0)
+			return rc;
+		is_whole = is_whole && rc == 0;
+	}
+	return is_whole ? 0 : 1;
+}
+
+static void add_jit_stats(struct we_jit_stats *sum, const struct we_jit_stats *more)
+{
+	sum->n_funcs += more->n_funcs;
+	sum->n_funcs_native += more->n_funcs_native;
+	sum->n_funcs_cached += more->n_funcs_cached;
+	sum->n_funcs_given_up += more->n_funcs_given_up;
+	sum->n_requests += more->n_requests;
+	sum->n_cache_ignored += more->n_cache_ignored;
+	for (size_t i = 0; i < WE_JIT_FAILURES; i++)
+		sum->n_failures[i] += more->n_failures[i];
+	sum->code_bytes += more->code_bytes;
+	sum->compile_ns += more->compile_ns;
+	if (more->last_failure[0] != '\0')
+		memcpy(sum->last_failure, more->last_failure, sizeof(sum->last_failure));
+}
+
+void cm_component_jit_stats(const struct cm_component *component, struct we_jit_stats *ret_stats)
+{
+	struct we_module *const *modules = component->root->modules.data;
+
+	*ret_stats = (struct we_jit_stats){0};
+	for (size_t i = 0; i < component->root->modules.len; i++) {
+		struct we_jit_stats stats;
+
+		we_module_jit_stats(modules[i], &stats);
+		add_jit_stats(ret_stats, &stats);
+	}
 }
 
 const char *cm_component_import_name(const struct cm_component *component, uint32_t i)

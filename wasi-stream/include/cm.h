@@ -52,6 +52,14 @@ struct cm_component_stats {
 };
 WE_PUBLIC void cm_component_stats(
 	const struct cm_component *component, struct cm_component_stats *ret_stats);
+// Native code for all its core modules, nested ones too, as we_module_compile makes it: for control threads.
+// Returns: 0 all functions have native code; 1 some stay in the interpreter. Fails: as we_module_compile; modules after that one
+// are not tried.
+WE_PUBLIC WE_MUST_USE int cm_component_compile(
+	struct cm_component *component, struct we_error *err);
+// The sum over its core modules, and the last failure of the last module that had one. Any thread.
+WE_PUBLIC void cm_component_jit_stats(
+	const struct cm_component *component, struct we_jit_stats *ret_stats);
 // The component's imports and exports as a WIT world. emit is called with pieces of UTF-8 text.
 typedef void (*cm_emit_fn)(void *env, const char *text, size_t len);
 WE_PUBLIC void cm_component_print_wit(

@@ -114,6 +114,10 @@ WE_PUBLIC struct ws_program *ws_program_ref(struct ws_program *program);
 WE_PUBLIC void ws_program_unref(struct ws_program *program); // NULL is fine
 WE_PUBLIC const char *ws_program_name(const struct ws_program *program);
 WE_PUBLIC const struct cm_component *ws_program_component(const struct ws_program *program);
+// Native code for all its functions: cm_component_compile. Filters of it that live take it up when they are next run.
+WE_PUBLIC WE_MUST_USE int ws_program_compile(struct ws_program *program, struct we_error *err);
+WE_PUBLIC void ws_program_jit_stats(
+	const struct ws_program *program, struct we_jit_stats *ret_stats); // cm_component_jit_stats
 // Does it import weir:packet/setup? Without it an operator's view is an error.
 WE_PUBLIC bool ws_program_has_setup(const struct ws_program *program);
 // The interfaces that ws offers, with versions, one a call, NULL beyond the last.

@@ -114,6 +114,16 @@ const struct cm_component *ws_program_component(const struct ws_program *program
 	return program->component;
 }
 
+int ws_program_compile(struct ws_program *program, struct we_error *err)
+{
+	return cm_component_compile(program->component, err);
+}
+
+void ws_program_jit_stats(const struct ws_program *program, struct we_jit_stats *ret_stats)
+{
+	cm_component_jit_stats(program->component, ret_stats);
+}
+
 bool ws_program_has_setup(const struct ws_program *program)
 {
 	return program->has_setup;
