@@ -161,6 +161,7 @@ static int run(const struct dp_config *config, uint64_t time_ns, char **ret_mess
 
 int main(int argc, char **argv)
 {
+	const struct dp_config_given given = {.instance = "steps"};
 	struct dp_config *config = NULL;
 	char *message = NULL;
 	int rc = -1;
@@ -169,7 +170,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: forward_steps CONF.yaml SECONDS\n");
 		return 2;
 	}
-	if (dp_config_load(argv[1], "steps", &config, &message) == 0 &&
+	if (dp_config_load(argv[1], &given, &config, &message) == 0 &&
 		dp_eal_init(config, &message) == 0) {
 		rc = run(config, (uint64_t)(strtod(argv[2], NULL) * 1e9), &message);
 		dp_eal_fini();

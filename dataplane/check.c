@@ -29,6 +29,7 @@ static int check_filter(struct dp_supervisor *supervisor, uint16_t idx, char **r
 static int check_alone(const struct dp_config *config, uint16_t idx, char **ret_message)
 {
 	const struct dp_chain_config chain = {.name = "check", .filter_idx = &idx, .n_filters = 1};
+	struct dp_port_config ports[DP_PORTS_MAX];
 	struct dp_config alone = *config;
 	// There is no environment that knows the counter's rate; a filter's start may take it for 1 GHz.
 	struct dp_clock clock = {.tsc_base = rte_rdtsc(), .mult = UINT64_C(1) << 32};
@@ -37,10 +38,23 @@ static int check_alone(const struct dp_config *config, uint16_t idx, char **ret_
 	dp_clock_follow(&clock);
 	alone.chains = &chain;
 	alone.n_chains = 1;
+	for (uint32_t p = 0; p < config->n_ports; p++) {
+		const uint16_t chain_idx = config->ports[p].chain_idx;
+
+		ports[p] = config->ports[p];
+		if (chain_idx != DP_NO_INDEX)
+			ports[p].chain_idx = dp_config_chain_has(&config->chains[chain_idx], idx)
+						     ? 0
+						     : DP_NO_INDEX;
+	}
+	alone.ports = ports;
 	int rc =
 		dp_supervisor_create(&alone, &dp_stage_ops, &clock, NULL, &supervisor, ret_message);
 	if (rc == 0)
 		rc = check_filter(supervisor, idx, ret_message);
+	// What can have no native code is no error for the others.
+	if (rc == 0 && dp_config_filter_has_engine(&alone, idx, DP_ENGINE_JIT))
+		rc = dp_supervisor_compile(supervisor, ret_message);
 	dp_supervisor_destroy(supervisor);
 	return rc;
 }

@@ -10,6 +10,7 @@
 #include "queue_map.h"
 #include "utf8.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,9 +258,72 @@ static int load_file(struct config_loader *ld, const char *path)
 	return rc;
 }
 
-int dp_config_load(
-	const char *path, const char *instance, struct dp_config **ret_config, char **ret_message)
+bool dp_config_chain_has(const struct dp_chain_config *chain, uint16_t filter_idx)
 {
+	for (uint32_t i = 0; i < chain->n_filters; i++) {
+		if (chain->filter_idx[i] == filter_idx)
+			return true;
+	}
+	return false;
+}
+
+bool dp_config_filter_has_engine(
+	const struct dp_config *config, uint16_t filter_idx, enum dp_engine engine)
+{
+	for (uint32_t w = 0; w < config->n_workers; w++) {
+		const struct dp_worker_config *worker = &config->workers[w];
+
+		for (uint32_t q = 0; q < worker->n_queues && worker->engine == engine; q++) {
+			const uint16_t idx = config->ports[worker->queues[q].port_idx].chain_idx;
+
+			if (idx != DP_NO_INDEX &&
+				dp_config_chain_has(&config->chains[idx], filter_idx))
+				return true;
+		}
+	}
+	return false;
+}
+
+// ---- what the command line says -----------------------------------------------------------------
+
+static int give_text(struct config_loader *ld, const char *given, const char **field)
+{
+	if (given == NULL)
+		return 0;
+	*field = config_copy_text(ld, given, strlen(given));
+	return *field != NULL ? 0 : WE_E_NOMEM;
+}
+
+// Each worker gets its engine: the command line's, its own, the configuration's.
+static void give_engines(struct config_loader *ld, const char *given)
+{
+	struct dp_config *config = &ld->owned->config;
+
+	if (given != NULL && dp_engine_parse(given, &config->engine) != 0)
+		assert(false); // the command line was checked
+	for (uint32_t w = 0; w < config->n_workers; w++) {
+		if (given != NULL || !ld->workers[w].has_engine)
+			ld->workers[w].engine = config->engine;
+	}
+}
+
+static int give(struct config_loader *ld, const struct dp_config_given *given)
+{
+	struct dp_config *config = &ld->owned->config;
+	int rc = give_text(ld, given->instance, &config->instance);
+
+	if (rc == 0)
+		rc = give_text(ld, given->cpu, &config->cpu);
+	if (rc == 0)
+		rc = give_text(ld, given->jit_cache, &config->jit_cache);
+	give_engines(ld, given->engine);
+	return rc;
+}
+
+int dp_config_load(const char *path, const struct dp_config_given *given,
+	struct dp_config **ret_config, char **ret_message)
+{
+	static const struct dp_config_given nothing;
 	struct we_arena arena = {0};
 	char *message = NULL;
 	struct config_loader ld = {
@@ -273,11 +337,8 @@ int dp_config_load(
 	ld.references_tail = &ld.references;
 	ld.owned->arena = arena; // which now holds itself
 	rc = load_file(&ld, path);
-	if (rc == 0 && instance != NULL) {
-		ld.owned->config.instance = config_copy_text(&ld, instance, strlen(instance));
-		if (ld.owned->config.instance == NULL)
-			rc = WE_E_NOMEM;
-	}
+	if (rc == 0)
+		rc = give(&ld, given != NULL ? given : &nothing);
 	if (rc == 0) {
 		*ret_config = &ld.owned->config;
 		return 0;

@@ -27,6 +27,13 @@ enum dp_idle {
 	DP_IDLE_SPIN,
 	DP_IDLE_SLEEP
 };
+// Of a worker: how it runs filters.
+enum dp_engine {
+	DP_ENGINE_AUTO, // natively as far as there is native code
+	DP_ENGINE_JIT, // natively or not at all: a function without native code is an error at the start
+	DP_ENGINE_INTERP, // never natively
+	DP_ENGINE_N
+};
 enum dp_on_fault {
 	DP_ON_FAULT_CLOSED,
 	DP_ON_FAULT_OPEN,
@@ -58,6 +65,8 @@ struct dp_queue_ref {
 struct dp_worker_config {
 	uint32_t lcore; // processor it runs on, or DP_LCORE_ANY
 	enum dp_idle idle;
+	enum dp_engine engine;
+	bool has_engine;                   // of its own; else it was given the configuration's
 	const struct dp_queue_ref *queues; // [n_queues]; from the file, or from dp_queue_map
 	uint32_t n_queues;
 	struct dp_place place;
@@ -84,6 +93,14 @@ struct dp_chain_config {
 	struct dp_place place;
 };
 
+// 0: the engine's own.
+struct dp_jit_limits {
+	uint64_t memory_bytes; // of a compilation
+	uint64_t cache_bytes;  // in all
+	uint32_t cpu_ms;       // of a compilation
+	uint32_t wall_ms;
+};
+
 struct dp_config {
 	const char *file;            // for messages; NULL: there is none
 	const char *instance;        // --instance, EAL file prefix
@@ -94,6 +111,11 @@ struct dp_config {
 	uint32_t n_mbufs;            // per pool and worker socket
 	uint32_t mbuf_data_bytes;    // data room of an mbuf, without headroom
 	uint16_t exception_port_idx; // DP_NO_INDEX: verdict 3 drops as no_exception_port
+	enum dp_engine engine;       // of workers that do not say
+	const char *cpu; // what native code may use, as it was given; NULL: all of this machine
+	const char *jit_cache;   // folder; NULL: none
+	const char *jit_program; // NULL: the engine looks for it
+	struct dp_jit_limits jit_limits;
 	const struct dp_port_config *ports;
 	uint32_t n_ports;
 	const struct dp_worker_config *workers;
@@ -104,11 +126,30 @@ struct dp_config {
 	uint32_t n_filters;
 };
 
-// Load and check a file. On failure, *ret_message is "FILE:LINE:COLUMN: ..." (malloc'd, the caller frees it).
+// What the command line says in the place of the file. Borrowed for dp_config_load; NULL: nothing.
+struct dp_config_given {
+	const char *instance;
+	const char *engine; // also of workers that say something themselves; valid: dp_engine_parse
+	const char *cpu;    // valid: dp_cpu_is_valid
+	const char *jit_cache;
+};
+
+// Load and check a file. given: NULL is fine. On failure, *ret_message is "FILE:LINE:COLUMN: ..." (malloc'd, the caller frees it).
 // Returns: 0; INVALID (what is wrong in the file), HOST (it cannot be read), NOMEM.
-WE_MUST_USE int dp_config_load(
-	const char *path, const char *instance, struct dp_config **ret_config, char **ret_message);
+WE_MUST_USE int dp_config_load(const char *path, const struct dp_config_given *given,
+	struct dp_config **ret_config, char **ret_message);
 void dp_config_destroy(struct dp_config *config); // NULL is fine
 // May a port, chain, filter or instance be called that? Letters, digits, ".", "_" and "-", a letter first,
 // shorter than DP_NAME_MAX.
 bool dp_config_name_is_valid(const char *name);
+
+#define DP_ENGINES "auto, jit or interp"
+#define DP_CPUS    "native, v2, v3, v4 or v1"
+// Returns: 0; 1 for any other word.
+WE_MUST_USE int dp_engine_parse(const char *word, enum dp_engine *ret_engine);
+const char *dp_engine_name(enum dp_engine engine);
+bool dp_cpu_is_valid(const char *word);
+bool dp_config_chain_has(const struct dp_chain_config *chain, uint16_t filter_idx);
+// Does a worker with that engine run the filter?
+bool dp_config_filter_has_engine(
+	const struct dp_config *config, uint16_t filter_idx, enum dp_engine engine);

@@ -311,3 +311,15 @@ int config_parse_RESTART(struct config_loader *ld, const struct config_option *o
 	config_path_leave(ld, outer);
 	return rc;
 }
+
+int config_parse_COMPILER(struct config_loader *ld, const struct config_option *option,
+	const struct dp_yaml_node *node, void *base)
+{
+	if (node->kind != DP_YAML_MAP)
+		return config_unexpected(ld, option, node);
+	const size_t outer = config_path_enter(ld, option->key);
+	const int rc = config_parse_scope(ld, DP_SCOPE_COMPILER, node, base);
+
+	config_path_leave(ld, outer);
+	return rc;
+}

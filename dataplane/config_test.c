@@ -126,7 +126,8 @@ static const struct {
 	{"brust: 32\n" REST, "1:1: found the unknown key \"brust\", did you mean \"burst\"?"},
 	{"zzzzzzzzz: 32\n" REST,
 		"1:1: found the unknown key \"zzzzzzzzz\", expected one of instance, eal, burst, "
-		"mbufs, mbuf_bytes, exception_port, ports, workers, chains, filters"},
+		"mbufs, mbuf_bytes, exception_port, engine, cpu, jit_cache, jit_program, "
+		"jit_limits, ports, workers, chains, filters"},
 	{"workers: [{lcore: 1}]\n", "1:1: the key \"ports\" is missing"},
 	{"ports: {a: {device: net_null0}}\n# workers: [{lcore: 1}]\n",
 		"1:1: the key \"workers\" is missing"},
@@ -151,6 +152,31 @@ static const struct {
 	{"burst:\n" REST, "1:7: burst: found nothing, expected a number from 1 to 64"},
 	{"burst: 99999999999999999999999\n" REST,
 		"1:8: burst: found \"99999999999999999999999\", expected a number from 1 to 64"},
+	{"engine: turbo\n" REST, "1:9: engine: found \"turbo\", expected auto, jit or interp"},
+	{"engine: [jit]\n" REST, "1:9: engine: found a list, expected auto, jit or interp"},
+	{"engine:\n" REST, "1:8: engine: found nothing, expected auto, jit or interp"},
+	{"ports: {a: {device: net_null0}}\nworkers: [{lcore: 1, engine: native}]\n",
+		"2:30: workers[0].engine: found \"native\", expected auto, jit or interp"},
+	{"ports: {a: {device: net_null0}}\nworkers: [{lcore: 1, egnine: jit}]\n",
+		"2:22: workers[0]: found the unknown key \"egnine\", did you mean \"engine\"?"},
+	{"cpu: v5\n" REST, "1:6: cpu: found \"v5\", expected native, v2, v3, v4 or v1"},
+	{"cpu: x86-64-v3\n" REST,
+		"1:6: cpu: found \"x86-64-v3\", expected native, v2, v3, v4 or v1"},
+	{"jit_cache: f.wasm\n" REST, "1:12: jit_cache: DIR/f.wasm is a file, expected a folder"},
+	{"jit_cache: \"\"\n" REST,
+		"1:12: jit_cache: found the text \"\", expected the path of a folder"},
+	{"jit_program: none\n" REST,
+		"1:14: jit_program: cannot read DIR/none: No such file or directory"},
+	{"jit_limits: 5\n" REST,
+		"1:13: jit_limits: found \"5\", expected a mapping of limits of the compiler"},
+	{"jit_limits: {cpu: 5}\n" REST,
+		"1:14: jit_limits: found the unknown key \"cpu\", expected one of cpu_ms, wall_ms, "
+		"memory_bytes, cache_bytes"},
+	{"jit_limits: {wall_ms: 0}\n" REST,
+		"1:23: jit_limits.wall_ms: found \"0\", expected a number from 10 to 3600000"},
+	{"jit_limits: {memory_bytes: 1G}\n" REST,
+		"1:28: jit_limits.memory_bytes: found \"1G\", expected a number from 16777216 to "
+		"1099511627776"},
 	{"instance: 9lives\n" REST,
 		"1:11: instance: found \"9lives\", expected a name of at most 31 letters, digits, "
 		"'.', '_' and '-' that begins with a letter"},
@@ -408,6 +434,13 @@ static void config_defaults_are_those_of_the_table(void **state)
 	assert_int_equal(config->n_mbufs, 16384);
 	assert_int_equal(config->mbuf_data_bytes, 2048);
 	assert_int_equal(config->exception_port_idx, DP_NO_INDEX);
+	assert_int_equal(config->engine, DP_ENGINE_AUTO);
+	assert_string_equal(config->cpu, "native");
+	assert_null(config->jit_cache);
+	assert_null(config->jit_program);
+	assert_int_equal(config->jit_limits.cpu_ms, 20000);
+	assert_int_equal(config->jit_limits.cache_bytes, 268435456);
+	assert_int_equal(config->workers[0].engine, DP_ENGINE_AUTO);
 	assert_int_equal(config->ports[0].n_queues, 1);
 	assert_int_equal(config->ports[0].n_rx_desc, 1024);
 	assert_int_equal(config->ports[0].mtu, 0);
@@ -534,16 +567,59 @@ static void config_queues_not_named_spread_over_all_workers(void **state)
 	dp_config_destroy(config);
 }
 
-static void config_instance_of_the_caller_wins(void **state)
+static void config_engine_of_a_worker_is_its_own_or_that_of_all(void **state)
 {
-	static const char text[] = "instance: a\n" REST;
+	struct dp_config *config = load_good(
+		"workers: [{lcore: 1, queues: [a]}, {lcore: 2, queues: [b], engine: jit}]\n"
+		"engine: interp\n"
+		"cpu: v3\n"
+		"jit_cache: cache/of/code\n"
+		"jit_limits: {cpu_ms: 10, memory_bytes: 16777216}\n"
+		"filters: {f: {file: f.wasm}, g: {file: f.wasm}, h: {file: f.wasm}}\n"
+		"chains: {x: [f], y: [g, f]}\n"
+		"ports: {a: {device: net_null0, chain: x}, b: {device: net_null1, chain: y}}\n");
+	char want[128];
+
+	(void)state;
+	assert_int_equal(config->engine, DP_ENGINE_INTERP);
+	assert_int_equal(config->workers[0].engine, DP_ENGINE_INTERP);
+	assert_int_equal(config->workers[1].engine, DP_ENGINE_JIT);
+	assert_string_equal(config->cpu, "v3");
+	snprintf(want, sizeof(want), "%s/cache/of/code", folder);
+	assert_string_equal(config->jit_cache, want);
+	assert_int_equal(config->jit_limits.cpu_ms, 10);
+	assert_int_equal(config->jit_limits.wall_ms, 60000);
+	assert_int_equal(config->jit_limits.memory_bytes, 16777216);
+	assert_true(dp_config_filter_has_engine(config, 0, DP_ENGINE_INTERP));
+	assert_true(dp_config_filter_has_engine(config, 0, DP_ENGINE_JIT));
+	assert_false(dp_config_filter_has_engine(config, 1, DP_ENGINE_INTERP));
+	assert_true(dp_config_filter_has_engine(config, 1, DP_ENGINE_JIT));
+	assert_false(dp_config_filter_has_engine(config, 2, DP_ENGINE_INTERP));
+	assert_false(dp_config_filter_has_engine(config, 2, DP_ENGINE_JIT));
+	dp_config_destroy(config);
+}
+
+static void config_given_by_the_caller_wins(void **state)
+{
+	static const char text[] = "instance: a\n"
+				   "cpu: v2\n"
+				   "jit_cache: there\n"
+				   "engine: auto\n"
+				   "ports: {a: {device: net_null0}}\n"
+				   "workers: [{lcore: 1, engine: interp}]\n";
+	const struct dp_config_given given = {
+		.instance = "b", .engine = "jit", .cpu = "v4", .jit_cache = "here"};
 	struct dp_config *config;
 	char *message;
 
 	(void)state;
 	write_file("c.yaml", text, strlen(text));
-	assert_int_equal(dp_config_load(conf_path, "b", &config, &message), 0);
+	assert_int_equal(dp_config_load(conf_path, &given, &config, &message), 0);
 	assert_string_equal(config->instance, "b");
+	assert_string_equal(config->cpu, "v4");
+	assert_string_equal(config->jit_cache, "here");
+	assert_int_equal(config->engine, DP_ENGINE_JIT);
+	assert_int_equal(config->workers[0].engine, DP_ENGINE_JIT);
 	dp_config_destroy(config);
 }
 
@@ -576,7 +652,8 @@ int main(void)
 		cmocka_unit_test(config_values_arrive_where_they_belong),
 		cmocka_unit_test(config_queues_of_the_file_go_to_the_worker_that_names_them),
 		cmocka_unit_test(config_queues_not_named_spread_over_all_workers),
-		cmocka_unit_test(config_instance_of_the_caller_wins),
+		cmocka_unit_test(config_engine_of_a_worker_is_its_own_or_that_of_all),
+		cmocka_unit_test(config_given_by_the_caller_wins),
 		cmocka_unit_test(option_rows_are_complete_and_in_one_line),
 	};
 

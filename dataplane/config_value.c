@@ -140,6 +140,64 @@ int config_parse_IDLE(struct config_loader *ld, const struct config_option *opti
 	return 0;
 }
 
+static const char *const engines[DP_ENGINE_N] = {
+	[DP_ENGINE_AUTO] = "auto",
+	[DP_ENGINE_JIT] = "jit",
+	[DP_ENGINE_INTERP] = "interp",
+};
+
+int dp_engine_parse(const char *word, enum dp_engine *ret_engine)
+{
+	for (uint32_t i = 0; i < DP_ENGINE_N; i++) {
+		if (strcmp(engines[i], word) == 0) {
+			*ret_engine = (enum dp_engine)i;
+			return 0;
+		}
+	}
+	return 1;
+}
+
+const char *dp_engine_name(enum dp_engine engine)
+{
+	return engines[engine];
+}
+
+int config_parse_ENGINE(struct config_loader *ld, const struct config_option *option,
+	const struct dp_yaml_node *node, void *base)
+{
+	const uint32_t i = word_index(node, engines, DP_ENGINE_N);
+
+	if (i == DP_ENGINE_N)
+		return config_unexpected(ld, option, node);
+	*(enum dp_engine *)config_field(option, base) = (enum dp_engine)i;
+	if (option->scope == DP_SCOPE_WORKER)
+		((struct dp_worker_config *)base)->has_engine = true;
+	return 0;
+}
+
+static const char *const cpus[] = {"native", "v1", "v2", "v3", "v4"};
+
+bool dp_cpu_is_valid(const char *word)
+{
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++) {
+		if (strcmp(cpus[i], word) == 0)
+			return true;
+	}
+	return false;
+}
+
+int config_parse_CPU(struct config_loader *ld, const struct config_option *option,
+	const struct dp_yaml_node *node, void *base)
+{
+	const uint32_t n = sizeof(cpus) / sizeof(cpus[0]);
+	const uint32_t i = word_index(node, cpus, n);
+
+	if (i == n)
+		return config_unexpected(ld, option, node);
+	*(const char **)config_field(option, base) = cpus[i];
+	return 0;
+}
+
 int config_parse_ON_FAULT(struct config_loader *ld, const struct config_option *option,
 	const struct dp_yaml_node *node, void *base)
 {
@@ -311,8 +369,26 @@ int config_parse_FILE(struct config_loader *ld, const struct config_option *opti
 		return WE_E_NOMEM;
 	const char *problem = file_problem(path);
 	if (problem != NULL)
-		return config_fail(ld, node->place, "%s.%s: cannot read %s: %s", ld->path,
-			option->key, path, problem);
+		return config_fail(ld, node->place, "%s%s%s: cannot read %s: %s", ld->path,
+			config_separator(ld), option->key, path, problem);
+	*(const char **)config_field(option, base) = path;
+	return 0;
+}
+
+// One that is not there yet will be made.
+int config_parse_FOLDER(struct config_loader *ld, const struct config_option *option,
+	const struct dp_yaml_node *node, void *base)
+{
+	struct stat st;
+
+	if (node->kind != DP_YAML_SCALAR || config_is_nothing(node) || node->text[0] == '\0')
+		return config_unexpected(ld, option, node);
+	char *path = config_resolve_path(ld, node->text);
+	if (path == NULL)
+		return WE_E_NOMEM;
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		return config_fail(ld, node->place, "%s%s%s: %s is a file, expected a folder",
+			ld->path, config_separator(ld), option->key, path);
 	*(const char **)config_field(option, base) = path;
 	return 0;
 }

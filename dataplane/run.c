@@ -197,8 +197,8 @@ static void set_up_rxq(
 }
 
 // Every filter of the queue's chain gets its first instance. Returns: 0, and the largest view.
-static int seat_filters(
-	struct dp_run *run, struct dp_rxq *q, uint32_t *max_view, char **ret_message)
+static int seat_filters(struct dp_run *run, struct dp_rxq *q, bool is_interp, uint32_t *max_view,
+	char **ret_message)
 {
 	const struct dp_port_config *port = &run->config->ports[q->port_idx];
 	struct ws_filter *filter;
@@ -217,6 +217,7 @@ static int seat_filters(
 		seat->port_name = port->name;
 		seat->queue_idx = q->queue_idx;
 		seat->view_full = run->ios[q->port_idx].view_full;
+		seat->is_interp = is_interp;
 		rc = dp_seat_init(
 			seat, run->supervisor, chain->filter_idx[i], &filter, ret_message);
 		if (rc)
@@ -235,7 +236,7 @@ static int seat_all(struct dp_run *run, struct dp_worker *w, char **ret_message)
 	int rc;
 
 	for (uint32_t i = 0; i < w->n_rxqs; i++) {
-		if ((rc = seat_filters(run, &w->rxqs[i], &max_view, ret_message)))
+		if ((rc = seat_filters(run, &w->rxqs[i], w->is_interp, &max_view, ret_message)))
 			return rc;
 	}
 	if (dp_slots_init(&w->kit.slots, max_view))
@@ -285,6 +286,7 @@ static int create_worker(struct dp_run *run, uint32_t idx)
 	w->kit.clock = &run->crew.clock;
 	w->n_rxqs = config->n_queues;
 	w->burst = run->config->burst;
+	w->is_interp = config->engine == DP_ENGINE_INTERP;
 	w->idle = config->idle == DP_IDLE_SPIN ? dp_idle_spin : dp_idle_sleep;
 	set_up_ways(run, idx, &w->kit.ways);
 	for (uint32_t i = 0; i < config->n_queues; i++)
@@ -341,6 +343,7 @@ int dp_run_open(struct dp_run *run, char **ret_message)
 	// Filters first: their faults are found before a port is touched.
 	if ((rc = dp_supervisor_create(run->config, &dp_stage_ops, &run->crew.clock,
 		     &run->crew.stop, &run->supervisor, ret_message)) ||
+		(rc = dp_supervisor_compile(run->supervisor, ret_message)) ||
 		(rc = make_pools(run, ret_message)) || (rc = open_ports(run, ret_message)) ||
 		(rc = make_rings(run, ret_message)))
 		return rc;
@@ -468,12 +471,29 @@ static void add_queue(
 		sizeof(*live) / sizeof(uint64_t));
 }
 
-static void add_filters(struct dp_stats *stats, uint16_t chain_idx, const struct dp_chain *chain)
+// Of one queue: what has native code is run natively where that may be.
+static void add_tier(
+	struct dp_filter_stats *sum, const struct dp_code_stats *code, bool may_be_native)
 {
-	for (uint32_t i = 0; i < chain->n_stages; i++)
-		dp_stats_add((uint64_t *)&stats->filters[chain_idx][i],
-			(const uint64_t *)&chain->stages[i].stats,
+	if (!may_be_native || code->native == 0)
+		sum->queues_interp++;
+	else if (code->state == DP_CODE_DONE && code->interpreted == 0)
+		sum->queues_native++;
+	else
+		sum->queues_partly++;
+}
+
+static void add_filters(struct dp_stats *stats, uint16_t chain_idx, const struct dp_chain *chain,
+	bool may_be_native)
+{
+	for (uint32_t i = 0; i < chain->n_stages; i++) {
+		const uint16_t filter_idx = stats->config->chains[chain_idx].filter_idx[i];
+		struct dp_filter_stats *sum = &stats->filters[chain_idx][i];
+
+		dp_stats_add((uint64_t *)sum, (const uint64_t *)&chain->stages[i].stats,
 			sizeof(struct dp_filter_stats) / sizeof(uint64_t));
+		add_tier(sum, &stats->codes[filter_idx], may_be_native);
+	}
 }
 
 static void add_worker(struct dp_stats *stats, uint32_t idx, const struct dp_worker *w)
@@ -486,7 +506,8 @@ static void add_worker(struct dp_stats *stats, uint32_t idx, const struct dp_wor
 		const struct dp_rxq *q = &w->rxqs[i];
 
 		add_queue(stats, q->port_idx, q->queue_idx, &q->stats);
-		add_filters(stats, config->ports[q->port_idx].chain_idx, &q->chain);
+		add_filters(stats, config->ports[q->port_idx].chain_idx, &q->chain,
+			atomic_load_explicit(&w->is_native, memory_order_relaxed));
 	}
 	for (uint16_t p = 0; p < w->kit.ways.n_outs; p++)
 		add_queue(stats, p, w->kit.ways.outs[p].queue_idx, &w->kit.ways.outs[p].stats);
@@ -545,6 +566,8 @@ void dp_run_snapshot(struct dp_run *run, struct dp_stats *stats)
 	stats->tsc_hz = rte_get_tsc_hz();
 	if (run->is_started)
 		stats->elapsed_ns = dp_clock_now(&run->crew.clock) - run->start_ns;
+	for (uint32_t i = 0; i < run->config->n_filters; i++)
+		dp_supervisor_code(run->supervisor, (uint16_t)i, &stats->codes[i]);
 	for (uint32_t w = 0; w < run->config->n_workers; w++)
 		add_worker(stats, w, run->workers[w]);
 	for (uint16_t p = 0; p < run->config->n_ports; p++)

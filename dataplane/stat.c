@@ -84,6 +84,8 @@ uint32_t dp_stat_count(enum dp_stat_scope scope, const struct dp_stats *stats)
 		for (uint32_t c = 0; c < config->n_chains; c++)
 			n += config->chains[c].n_filters;
 		return n;
+	case DP_STAT_CODE:
+		return config->n_filters;
 	case DP_STAT_WORKER:
 		return config->n_workers;
 	case DP_STAT_SCOPE_N:
@@ -132,6 +134,8 @@ const void *dp_stat_at(enum dp_stat_scope scope, const struct dp_stats *stats, u
 	case DP_STAT_FILTER:
 		at = filter_at(stats->config, i);
 		return &stats->filters[at.group][at.idx];
+	case DP_STAT_CODE:
+		return &stats->codes[i];
 	case DP_STAT_WORKER:
 		return &stats->workers[i];
 	case DP_STAT_SCOPE_N:
@@ -162,6 +166,9 @@ void dp_stat_name(enum dp_stat_scope scope, const struct dp_stats *stats, uint32
 		at = filter_at(config, i);
 		snprintf(buf, DP_STAT_NAME_MAX, "%s/%u", config->chains[at.group].name, at.idx);
 		break;
+	case DP_STAT_CODE:
+		snprintf(buf, DP_STAT_NAME_MAX, "%s", config->filters[i].name);
+		break;
 	case DP_STAT_WORKER:
 		snprintf(buf, DP_STAT_NAME_MAX, "%u", i);
 		break;
@@ -173,6 +180,30 @@ uint16_t dp_stat_filter_idx(const struct dp_stats *stats, uint32_t i)
 	const struct member at = filter_at(stats->config, i);
 
 	return stats->config->chains[at.group].filter_idx[at.idx];
+}
+
+// How it runs now: the same on all its queues, or "mixed".
+static const char *tier(const struct dp_filter_stats *filter)
+{
+	const uint64_t n = filter->queues_native + filter->queues_partly + filter->queues_interp;
+
+	if (filter->queues_native == n)
+		return n > 0 ? "native" : "none";
+	if (filter->queues_partly == n)
+		return "partly";
+	return filter->queues_interp == n ? "interp" : "mixed";
+}
+
+static const char *state_word(uint64_t state)
+{
+	static const char *const words[] = {
+		[DP_CODE_OFF] = "off",
+		[DP_CODE_WAITING] = "waiting",
+		[DP_CODE_COMPILING] = "compiling",
+		[DP_CODE_DONE] = "done",
+	};
+
+	return words[state];
 }
 
 void dp_stat_texts(enum dp_stat_scope scope, const struct dp_stats *stats, uint32_t i,
@@ -194,11 +225,16 @@ void dp_stat_texts(enum dp_stat_scope scope, const struct dp_stats *stats, uint3
 
 		fn(env, "filter", filter->name);
 		fn(env, "file", filter->file);
+		fn(env, "tier", tier(dp_stat_at(scope, stats, i)));
+	} else if (scope == DP_STAT_CODE) {
+		fn(env, "state", state_word(stats->codes[i].state));
+		fn(env, "message", stats->codes[i].message);
 	} else if (scope == DP_STAT_WORKER) {
 		if (config->workers[i].lcore == DP_LCORE_ANY)
 			snprintf(text, sizeof(text), "any");
 		else
 			snprintf(text, sizeof(text), "%u", config->workers[i].lcore);
 		fn(env, "lcore", text);
+		fn(env, "engine", dp_engine_name(config->workers[i].engine));
 	}
 }

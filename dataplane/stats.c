@@ -35,6 +35,7 @@ void dp_stats_destroy(struct dp_stats *stats)
 	free(stats->queues);
 	free(stats->filters);
 	free(stats->workers);
+	free(stats->codes);
 	free(stats);
 }
 
@@ -55,7 +56,8 @@ int dp_stats_create(const struct dp_config *config, struct dp_stats **ret_stats)
 	stats->queues = rows(config->n_ports, sizeof(*stats->queues));
 	stats->filters = rows(config->n_chains, sizeof(*stats->filters));
 	stats->workers = rows(config->n_workers, sizeof(*stats->workers));
-	if (!stats->ports || !stats->queues || !stats->filters || !stats->workers)
+	stats->codes = rows(config->n_filters, sizeof(*stats->codes));
+	if (!stats->ports || !stats->queues || !stats->filters || !stats->workers || !stats->codes)
 		goto fail;
 	for (uint32_t i = 0; i < config->n_ports; i++) {
 		stats->queues[i] = rows(config->ports[i].n_queues, sizeof(**stats->queues));

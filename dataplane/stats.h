@@ -56,6 +56,35 @@ struct dp_filter_stats {
 	uint64_t memory_bytes;                // now: linear memory of its instances
 	uint64_t log_lines;                   // that it wrote
 	uint64_t log_lost;                    // of them, for lack of room
+	uint64_t queues_native;               // now: on which all of it is native
+	uint64_t queues_partly;               // now: some of its functions
+	uint64_t queues_interp;               // now: on which it is interpreted
+};
+
+enum {
+	DP_CODE_MESSAGE_MAX = 240
+};
+
+enum dp_code_state {
+	DP_CODE_OFF, // no worker would run it
+	DP_CODE_WAITING,
+	DP_CODE_COMPILING,
+	DP_CODE_DONE
+};
+
+// Native code of one filter, of all its instances. Written by the control side alone.
+struct dp_code_stats {
+	uint64_t state;       // enum dp_code_state
+	uint64_t functions;   // that it has; 0 before its compilation begins
+	uint64_t native;      // of them, with native code
+	uint64_t cached;      // of these, from the cache
+	uint64_t interpreted; // of functions, without
+	uint64_t code_bytes;
+	uint64_t compile_ns;    // of the compiler
+	uint64_t requests;      // to it
+	uint64_t cache_ignored; // files that were damaged or foreign
+	uint64_t failures[WE_JIT_FAILURES];
+	char message[DP_CODE_MESSAGE_MAX]; // the last failure; "": none
 };
 
 struct dp_worker_stats {
@@ -101,6 +130,7 @@ struct dp_stats {
 	struct dp_queue_stats **queues;   // [config->n_ports][n_queues]
 	struct dp_filter_stats **filters; // [config->n_chains][n_filters]: by place in the chain
 	struct dp_worker_stats *workers;  // [config->n_workers]
+	struct dp_code_stats *codes;      // [config->n_filters]
 };
 
 // Zeroed, for dp_run_snapshot. Borrows: config, until destroyed. Returns: 0; NOMEM.

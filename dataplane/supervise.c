@@ -5,6 +5,7 @@
 #include "file.h"
 #include "log.h"
 #include "message.h"
+#include "native.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,6 +40,7 @@ struct dp_supervisor {
 	const struct ws_filter_ops *ops;
 	struct dp_clock *clock;
 	struct we_engine *engine;
+	struct dp_native native;
 	struct program *programs; // [config->n_filters]
 	struct dp_seat *seats;
 	struct dp_watch *watches;
@@ -262,10 +264,13 @@ static void destroy(struct dp_supervisor *s, struct ws_filter *filter)
 
 void dp_seat_starting(struct dp_seat *seat, struct we_store *core)
 {
-	if (core)
-		dp_watch_enter(&seat->supervisor->birth, core, START_DEADLINE_NS);
-	else
+	if (!core) {
 		dp_watch_leave(&seat->supervisor->birth);
+		return;
+	}
+	if (seat->is_interp)
+		we_store_set_interp(core, true);
+	dp_watch_enter(&seat->supervisor->birth, core, START_DEADLINE_NS);
 }
 
 void dp_seat_say(struct dp_seat *seat, enum ws_log_level level, const char *text, size_t len)
@@ -493,8 +498,13 @@ int dp_supervisor_create(const struct dp_config *config, const struct ws_filter_
 		rc = dp_fail(ret_message, WE_E_NOMEM, "no memory");
 		goto fail;
 	}
-	if ((rc = we_engine_create(NULL, &s->engine, &err))) {
+	const struct we_engine_config engine_config = dp_native_engine_config(config);
+	if ((rc = we_engine_create(&engine_config, &s->engine, &err))) {
 		dp_fail(ret_message, rc, "engine: %s", err.msg);
+		goto fail;
+	}
+	if (dp_native_init(&s->native, config, s->engine)) {
+		rc = dp_fail(ret_message, WE_E_NOMEM, "no memory");
 		goto fail;
 	}
 	if ((rc = load_used(s, ret_message)))
@@ -511,6 +521,24 @@ fail:
 	return rc;
 }
 
+int dp_supervisor_compile(struct dp_supervisor *supervisor, char **ret_message)
+{
+	for (uint32_t i = 0; i < supervisor->config->n_filters; i++) {
+		if (supervisor->programs[i].program)
+			dp_native_add(
+				&supervisor->native, (uint16_t)i, supervisor->programs[i].program);
+	}
+	if (dp_native_start(&supervisor->native))
+		return dp_fail(ret_message, WE_E_HOST, "no thread for native code");
+	return dp_native_await(&supervisor->native, supervisor->run_stops, ret_message);
+}
+
+void dp_supervisor_code(const struct dp_supervisor *supervisor, uint16_t filter_idx,
+	struct dp_code_stats *ret_stats)
+{
+	dp_native_stats(&supervisor->native, filter_idx, ret_stats);
+}
+
 int dp_supervisor_start(struct dp_supervisor *supervisor)
 {
 	if (pthread_create(&supervisor->control, NULL, control_main, supervisor))
@@ -522,6 +550,7 @@ int dp_supervisor_start(struct dp_supervisor *supervisor)
 void dp_supervisor_stop(struct dp_supervisor *supervisor)
 {
 	atomic_store(&supervisor->stop, true);
+	dp_native_stop(&supervisor->native);
 	if (supervisor->has_control)
 		pthread_join(supervisor->control, NULL);
 	supervisor->has_control = false;
@@ -547,6 +576,7 @@ void dp_supervisor_destroy(struct dp_supervisor *supervisor)
 	if (!supervisor)
 		return;
 	dp_supervisor_stop(supervisor);
+	dp_native_fini(&supervisor->native);
 	for (uint32_t i = 0; supervisor->programs && i < supervisor->config->n_filters; i++)
 		destroy_program(&supervisor->programs[i]);
 	free(supervisor->programs);

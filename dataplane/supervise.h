@@ -5,12 +5,12 @@
 // A seat is the place of a filter in the chain of one queue, as supervisor and worker share it: a spare
 // one way, lost instances the other way, without locks.
 // Owns:    programs, spares, instances that were given up.
-// Thread:  two of its own: control (makes and destroys instances) and watch (deadlines). Functions that
-//          a worker may call say so.
+// Thread:  of its own: control (makes and destroys instances), watch (deadlines), and that of native.h.
+//          Functions that a worker may call say so.
 #pragma once
 
 #include "clock.h"
-#include "config.h"
+#include "stats.h"
 #include "watch.h"
 
 #include <stdatomic.h>
@@ -60,6 +60,7 @@ struct dp_seat {
 	const char *port_name; // of the queue, for messages
 	uint16_t queue_idx;
 	uint32_t view_full;
+	bool is_interp; // instances are not to run native code
 	_Atomic(struct ws_filter *) spare;
 	struct dp_gone gone[DP_GONE_MAX];
 	atomic_uint n_given_up;  // written by the worker
@@ -89,7 +90,14 @@ void dp_supervisor_stop(struct dp_supervisor *supervisor);
 // Stops, unloads. Needs: no instance is left. NULL is fine.
 void dp_supervisor_destroy(struct dp_supervisor *supervisor);
 
-// A seat and its first instance, which is the caller's. seat: zero but for port_name, queue_idx, view_full.
+// Begin to make native code for the filters, and wait for those of workers whose engine is jit.
+// Returns: 0; UNSUPPORTED, HOST: such a one has none; HOST: *stop came.
+WE_MUST_USE int dp_supervisor_compile(struct dp_supervisor *supervisor, char **ret_message);
+// Any thread. What has become of it.
+void dp_supervisor_code(const struct dp_supervisor *supervisor, uint16_t filter_idx,
+	struct dp_code_stats *ret_stats);
+
+// A seat and its first instance, which is the caller's. seat: zero but for port_name, queue_idx, view_full, is_interp.
 // A filter that gave up by itself during its start is INVALID.
 WE_MUST_USE int dp_seat_init(struct dp_seat *seat, struct dp_supervisor *supervisor,
 	uint16_t filter_idx, struct ws_filter **ret_filter, char **ret_message);

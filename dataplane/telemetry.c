@@ -207,6 +207,9 @@ static const struct command {
 		"Returns the queues, or the counters of one. Parameters: PORT:QUEUE"},
 	{"/weir/filters", ",CHAIN/PLACE",
 		"Returns the filters, or the counters of one. Parameters: CHAIN/PLACE"},
+	{"/weir/code", ",FILTER",
+		"Returns the filters, or what is known of the native code of one. Parameters: "
+		"FILTER"},
 	{"/weir/workers", ",NUMBER",
 		"Returns the workers, or the counters of one. Parameters: NUMBER"},
 	{"/weir/reasons", ",CHAIN/PLACE[,FROM]",

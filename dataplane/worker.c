@@ -4,6 +4,7 @@
 // No malloc, lock, log or syscall of ours between rx and tx; no_alloc_on_data_path_test.c holds us to it.
 #include "worker.h"
 
+#include "log.h"
 #include "rx.h"
 #include "unmap.h"
 
@@ -102,11 +103,27 @@ static void block_signals(void)
 	pthread_sigmask(SIG_SETMASK, &set, NULL);
 }
 
+// Last: it opens the two signals that native code needs. Without it the guests stay in the interpreter.
+static void prepare_native(struct dp_worker *w)
+{
+	struct we_error err;
+
+	if (w->is_interp)
+		return;
+	if (we_thread_prepare(&err) < 0)
+		dp_log_warn("a worker cannot run native code, its filters stay in the "
+			    "interpreter: %s",
+			err.msg);
+	else
+		atomic_store_explicit(&w->is_native, true, memory_order_relaxed);
+}
+
 int dp_worker_main(void *arg)
 {
 	struct dp_worker *w = arg;
 
 	block_signals();
+	prepare_native(w);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	dp_watch_bind(&w->kit.watch);
 	dp_unmap_worker_begins(rte_lcore_id());

@@ -37,9 +37,11 @@ struct dp_worker {
 	struct dp_rxq *rxqs;  // [n_rxqs], owned by the run
 	uint32_t n_rxqs;
 	uint32_t burst;
-	dp_idle_fn idle;   // dp_idle_spin or dp_idle_sleep
-	uint32_t n_idle;   // passes in a row that did nothing
-	uint64_t pass_tsc; // when the pass began
+	bool is_interp;        // its filters are not to run native code
+	atomic_bool is_native; // its thread is ready to
+	dp_idle_fn idle;       // dp_idle_spin or dp_idle_sleep
+	uint32_t n_idle;       // passes in a row that did nothing
+	uint64_t pass_tsc;     // when the pass began
 	struct dp_kit kit;
 	struct dp_worker_stats stats;
 	struct rte_mbuf *mbufs[WS_BURST_MAX];

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,23 @@ int ws_program_create(struct we_engine *engine, const char *name, struct we_byte
 	assert(*ret_program);
 	(*ret_program)->engine = engine;
 	return 0;
+}
+
+int ws_program_compile(struct ws_program *program, struct we_error *err)
+{
+	(void)program;
+	if (ws_fake_seen.compile_rc < 0)
+		we_error_set(err, ws_fake_seen.compile_rc, 0, "the compiler is ill");
+	return ws_fake_seen.compile_rc;
+}
+
+void ws_program_jit_stats(const struct ws_program *program, struct we_jit_stats *ret_stats)
+{
+	(void)program;
+	*ret_stats = (struct we_jit_stats){
+		.n_funcs = 2, .n_funcs_native = ws_fake_seen.compile_rc == 0 ? 2 : 1};
+	if (ws_fake_seen.compile_rc > 0)
+		snprintf(ret_stats->last_failure, sizeof(ret_stats->last_failure), "it is hard");
 }
 
 void ws_program_unref(struct ws_program *program)

@@ -2,6 +2,7 @@
 // cli: arguments by the rows of command.def, messages, exit codes.
 #include "cli.h"
 
+#include "config.h"
 #include "log.h"
 #include "suggest.h"
 #include "utf8.h"
@@ -258,4 +259,29 @@ bool cli_log_format(const struct cli_args *args)
 	}
 	dp_log_set_format(format);
 	return true;
+}
+
+static bool is_expected(
+	const struct cli_args *args, bool is_valid, const char *flag, const char *expected)
+{
+	char shown[64];
+
+	if (is_valid)
+		return true;
+	dp_utf8_escape(args->value, strlen(args->value), shown, sizeof(shown));
+	cli_usage(args, "%s: found \"%s\", expected %s", flag, shown, expected);
+	return false;
+}
+
+bool cli_engine(const struct cli_args *args)
+{
+	enum dp_engine engine;
+
+	return is_expected(
+		args, dp_engine_parse(args->value, &engine) == 0, "--engine", DP_ENGINES);
+}
+
+bool cli_cpu(const struct cli_args *args)
+{
+	return is_expected(args, dp_cpu_is_valid(args->value), "--cpu", DP_CPUS);
 }

@@ -59,6 +59,8 @@ enum cli_exit cli_fail_message(int rc, char *message);
 bool cli_seconds(const struct cli_args *args, const char *flag, uint64_t *ret_ns);
 bool cli_log_level(const struct cli_args *args);
 bool cli_log_format(const struct cli_args *args);
+bool cli_engine(const struct cli_args *args);
+bool cli_cpu(const struct cli_args *args);
 
 // Look a command up. Returns: 0, or 1 with *ret_near the name it may have been (NULL: none).
 int cli_command_find(const char *name, enum cli_command *ret_command, const char **ret_near);

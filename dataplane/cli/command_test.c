@@ -152,6 +152,7 @@ static int make_folder(void **state)
 	static const uint8_t core[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
 	static char pass[1 << 20];
 	char path[sizeof(filters) + 64];
+	char text[sizeof(path) + 256];
 	uint8_t other[sizeof(pcap_head)];
 
 	(void)state;
@@ -172,6 +173,7 @@ static int make_folder(void **state)
 	save("core.wasm", core, sizeof(core));
 	save("text.wasm", "hello", 5);
 	save("latin1.txt", "caf\xe9", 4);
+	save("rules.txt", "default allow\n", 14);
 	snprintf(path, sizeof(path), "%s/pass.wasm", filters);
 	load(path, pass, sizeof(pass));
 	save("cut.wasm", pass, 100);
@@ -181,6 +183,11 @@ static int make_folder(void **state)
 		"ports: {a: {device: net_null0}}\nworkers: [{lcore: 0}]\nfilters: {f: {file: "
 		"cut.wasm}}\nchains: {c: [f]}\n",
 		102);
+	snprintf(text, sizeof(text),
+		"ports: {a: {device: net_null0, chain: c}}\nworkers: [{lcore: 0}]\nfilters: {f: "
+		"{file: \"%s\"}}\nchains: {c: [f]}\n",
+		path);
+	save("engine.yaml", text, strlen(text));
 	save("lcore.yaml", "ports: {a: {device: net_null0}}\nworkers:\n- lcore: 127\n", 54);
 	save("device.yaml", "ports: {a: {device: net_nonesuch0}}\nworkers: [{lcore: 0}]\n", 58);
 	return 0;
@@ -189,9 +196,9 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
 	static const char *const names[] = {"in.pcap", "cut.pcap", "wifi.pcap", "text.pcap",
-		"empty", "core.wasm", "text.wasm", "latin1.txt", "cut.wasm", "c.yaml", "wrong.yaml",
-		"cut.yaml", "lcore.yaml", "device.yaml", "stdout", "stderr", "fifo", "out.pcap",
-		"drops.pcap"};
+		"empty", "core.wasm", "text.wasm", "latin1.txt", "rules.txt", "cut.wasm", "c.yaml",
+		"wrong.yaml", "cut.yaml", "engine.yaml", "lcore.yaml", "device.yaml", "stdout",
+		"stderr", "fifo", "out.pcap", "drops.pcap"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -251,6 +258,27 @@ static const struct {
 	{"run --instance ../x c.yaml", 2,
 		"run: --instance: found \"../x\", expected a name of at most 31 letters, digits, "
 		"'.', '_' and '-' that begins with a letter (see weir help run)"},
+	{"run --engine fast c.yaml", 2,
+		"run: --engine: found \"fast\", expected auto, jit or interp (see weir help run)"},
+	{"run --cpu v9 c.yaml", 2,
+		"run: --cpu: found \"v9\", expected native, v2, v3, v4 or v1 (see weir help run)"},
+	{"run --check --engine jit --cpu v1 engine.yaml", 1,
+		"engine.yaml:3:11: filter f: engine jit: unsupported: native code needs x86-64-v2, "
+		"and v1 was asked for"},
+	{"replay --engine fast in.pcap out.pcap", 2,
+		"replay: --engine: found \"fast\", expected auto, jit or interp (see weir help "
+		"replay)"},
+	{"replay --engine jit --cpu v1 --filter FILTERS/pass.wasm in.pcap out.pcap --log-level "
+	 "error",
+		1,
+		"filter pass: engine jit: unsupported: native code needs x86-64-v2, and v1 was "
+		"asked for"},
+	{"inspect --cpu v0 core.wasm", 2,
+		"inspect: --cpu: found \"v0\", expected native, v2, v3, v4 or v1 (see weir help "
+		"inspect)"},
+	{"validate wrong.yaml", 1,
+		"wrong.yaml:2:19: workers[0].lcore: found \"0x\", expected a number from 0 to "
+		"1023, or any"},
 	{"replay", 2, "replay: found no capture, expected IN.pcap OUT.pcap (see weir help replay)"},
 	{"replay in.pcap", 2,
 		"replay: found one capture, expected IN.pcap OUT.pcap (see weir help replay)"},
@@ -344,7 +372,7 @@ static const struct {
 		"00 61 73 6d"},
 	{"inspect a b", 2,
 		"inspect: found a second file, \"b\", expected one (see weir help inspect)"},
-	{"validate", 2, "validate: found no file, expected FILE.wasm... (see weir help validate)"},
+	{"validate", 2, "validate: found no file, expected FILE... (see weir help validate)"},
 	{"validate none", 1, "none: cannot read it: No such file or directory"},
 	{"validate --json core.wasm", 2,
 		"validate: unknown option --json (see weir help validate)"},
@@ -526,11 +554,60 @@ static void inspect_says_what_a_filter_may_do(void **state)
 	json_decref(report);
 }
 
+static void inspect_says_what_would_be_native(void **state)
+{
+	(void)state;
+	assert_int_equal(run("inspect FILTERS/pass.wasm --cpu v1"), 0);
+	assert_non_null(strstr(out, "\nnative code: none: native code needs x86-64-v2, and v1 was "
+				    "asked for\n"));
+	assert_int_equal(run("inspect FILTERS/pass.wasm --engine interp"), 0);
+	assert_null(strstr(out, "native code:"));
+	assert_int_equal(run("inspect FILTERS/pass.wasm --json"), 0);
+	json_t *report = json_loads(out, 0, NULL);
+	const json_t *native = json_object_get(report, "native");
+	const json_int_t n = json_integer_value(json_object_get(native, "functions"));
+	assert_true(n > 0);
+	if (json_integer_value(json_object_get(native, "native")) !=
+		n) // a build without a compiler
+		assert_string_not_equal(json_string_value(json_object_get(native, "message")), "");
+	json_decref(report);
+}
+
+static void replay_below_the_floor_falls_back_and_says_so_once(void **state)
+{
+	(void)state;
+	assert_int_equal(run("replay --cpu v1 --filter FILTERS/pass.wasm --filter FILTERS/acl.wasm "
+			     "--config rules=@rules.txt --json in.pcap out.pcap"),
+		0);
+	const char *said = strstr(err, "filters run in the interpreter: native code needs "
+				       "x86-64-v2, and v1 was asked for");
+	assert_non_null(said);
+	assert_null(strstr(said + strlen("filters run in"), "filters run in"));
+	json_t *report = json_loads(out, 0, NULL);
+	const json_t *filter = json_array_get(json_object_get(report, "filters"), 0);
+	assert_string_equal(json_string_value(json_object_get(filter, "tier")), "interp");
+	assert_int_equal(json_array_size(json_object_get(report, "code")), 2);
+	json_decref(report);
+}
+
+static void version_says_what_makes_native_code(void **state)
+{
+	(void)state;
+	assert_int_equal(run("version"), 0);
+	assert_non_null(strstr(out, "this machine is x86-64-v"));
+	assert_int_equal(run("version --json"), 0);
+	json_t *report = json_loads(out, 0, NULL);
+	assert_int_equal(json_string_value(json_object_get(report, "cpu"))[0], 'v');
+	assert_non_null(json_object_get(report, "llvm"));
+	json_decref(report);
+}
+
 static void validate_looks_at_every_file(void **state)
 {
 	(void)state;
-	assert_int_equal(run("validate cut.wasm FILTERS/pass.wasm core.wasm none"), 1);
-	assert_non_null(strstr(out, "pass.wasm: valid component\ncore.wasm: valid module\n"));
+	assert_int_equal(run("validate cut.wasm FILTERS/pass.wasm core.wasm engine.yaml none"), 1);
+	assert_non_null(strstr(out, "pass.wasm: valid component\ncore.wasm: valid module\n"
+				    "engine.yaml: valid configuration\n"));
 	assert_non_null(strstr(err, "weir: cut.wasm:0x"));
 	assert_non_null(strstr(err, "weir: none: cannot read it: No such file or directory\n"));
 }
@@ -762,6 +839,9 @@ int main(void)
 		cmocka_unit_test(replay_to_stdout_prints_its_result_elsewhere),
 		cmocka_unit_test(replay_that_fails_leaves_no_output),
 		cmocka_unit_test(inspect_says_what_a_filter_may_do),
+		cmocka_unit_test(inspect_says_what_would_be_native),
+		cmocka_unit_test(replay_below_the_floor_falls_back_and_says_so_once),
+		cmocka_unit_test(version_says_what_makes_native_code),
 		cmocka_unit_test(validate_looks_at_every_file),
 		cmocka_unit_test(run_on_a_processor_that_is_not_there_is_the_machines_refusal),
 		cmocka_unit_test(

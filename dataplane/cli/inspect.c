@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "cm.h"
+#include "config.h"
 #include "file.h"
 #include "ws.h"
 
@@ -71,6 +72,55 @@ static void print_features(uint64_t features)
 		}
 	}
 	printf("%s\n", has_any ? "" : " none beyond WebAssembly 1.0");
+}
+
+// ---- native code --------------------------------------------------------------------------------
+
+// What compiling came to. Invariant: rc < 0 and why, or stats.
+struct native {
+	bool is_tried;
+	int rc;
+	char why[WE_ERROR_TEXT];
+	struct we_jit_stats stats;
+};
+
+static void note_native(struct native *native, int rc, const struct we_error *err)
+{
+	native->rc = rc;
+	if (rc < 0)
+		snprintf(native->why, sizeof(native->why), "%s", err->msg);
+	else
+		snprintf(native->why, sizeof(native->why), "%s", native->stats.last_failure);
+}
+
+static void print_native(const struct native *native)
+{
+	const struct we_jit_stats *stats = &native->stats;
+
+	if (!native->is_tried)
+		return;
+	if (native->rc == 0)
+		printf("native code: all of %u functions, %" PRIu64 " bytes\n", stats->n_funcs,
+			stats->code_bytes);
+	else if (stats->n_funcs_native > 0)
+		printf("native code: %u of %u functions, %" PRIu64
+		       " bytes; the others stay in the interpreter: %s\n",
+			stats->n_funcs_native, stats->n_funcs, stats->code_bytes, native->why);
+	else
+		printf("native code: none: %s\n", native->why);
+}
+
+static void add_native(json_t *all, const struct native *native)
+{
+	const struct we_jit_stats *stats = &native->stats;
+
+	if (!native->is_tried)
+		return;
+	json_object_set_new(all, "native",
+		json_pack("{s:I, s:I, s:I, s:I, s:s}", "functions", (json_int_t)stats->n_funcs,
+			"native", (json_int_t)stats->n_funcs_native, "code_bytes",
+			(json_int_t)stats->code_bytes, "compile_ns", (json_int_t)stats->compile_ns,
+			"message", native->why));
 }
 
 // ---- components ---------------------------------------------------------------------------------
@@ -163,8 +213,8 @@ static enum cli_exit show_json(json_t *all, const char *path, size_t file_bytes)
 	return code;
 }
 
-static enum cli_exit show_component(
-	const struct cm_component *component, const char *path, size_t file_bytes, bool is_json)
+static enum cli_exit show_component(const struct cm_component *component,
+	const struct native *native, const char *path, size_t file_bytes, bool is_json)
 {
 	struct cm_component_stats stats;
 	char *wit = NULL;
@@ -179,11 +229,11 @@ static enum cli_exit show_component(
 		return cli_fail(CLI_MACHINE, "out of memory");
 	}
 	if (is_json) {
-		const enum cli_exit code =
-			show_json(component_json(component, wit), path, file_bytes);
+		json_t *all = component_json(component, wit);
 
+		add_native(all, native);
 		free(wit);
-		return code;
+		return show_json(all, path, file_bytes);
 	}
 	cm_component_stats(component, &stats);
 	printf("%s: component%s, %zu bytes\n", path, is_filter(component) ? " and weir filter" : "",
@@ -193,6 +243,7 @@ static enum cli_exit show_component(
 		stats.n_core_modules, stats.n_components, stats.core_code_bytes,
 		stats.min_memory_pages);
 	print_features(stats.features);
+	print_native(native);
 	printf("\n%s", wit);
 	free(wit);
 	print_permissions(component);
@@ -239,15 +290,20 @@ static json_t *module_json(const struct we_module *module)
 		features_json(we_module_features(module)), "imports", imports, "exports", exports);
 }
 
-static enum cli_exit show_module(
-	const struct we_module *module, const char *path, size_t file_bytes, bool is_json)
+static enum cli_exit show_module(const struct we_module *module, const struct native *native,
+	const char *path, size_t file_bytes, bool is_json)
 {
 	char type[512];
 
-	if (is_json)
-		return show_json(module_json(module), path, file_bytes);
+	if (is_json) {
+		json_t *all = module_json(module);
+
+		add_native(all, native);
+		return show_json(all, path, file_bytes);
+	}
 	printf("%s: core module, %zu bytes\n", path, file_bytes);
 	print_features(we_module_features(module));
+	print_native(native);
 	for (uint32_t i = 0; i < we_module_n_imports(module); i++) {
 		struct we_import import;
 		char name[512];
@@ -268,60 +324,125 @@ static enum cli_exit show_module(
 	return CLI_OK;
 }
 
-static enum cli_exit inspect(
-	struct we_engine *engine, const char *path, struct we_bytes bytes, bool is_json)
+static enum cli_exit inspect_component(struct we_engine *engine, const char *path,
+	struct we_bytes bytes, struct native *native, bool is_json)
 {
 	struct cm_component *component;
+	struct we_error err;
+
+	if (cm_component_create(engine, bytes, &component, &err) != 0)
+		return cli_fail_file(path, &err);
+	if (native->is_tried) {
+		const int rc = cm_component_compile(component, &err);
+
+		cm_component_jit_stats(component, &native->stats);
+		note_native(native, rc, &err);
+	}
+	const enum cli_exit code = show_component(component, native, path, bytes.len, is_json);
+	cm_component_unref(component);
+	return code;
+}
+
+static enum cli_exit inspect_module(struct we_engine *engine, const char *path,
+	struct we_bytes bytes, struct native *native, bool is_json)
+{
 	struct we_module *module;
 	struct we_error err;
-	enum cli_exit code;
 
-	if (cm_is_component(bytes)) {
-		if (cm_component_create(engine, bytes, &component, &err) != 0)
-			return cli_fail_file(path, &err);
-		code = show_component(component, path, bytes.len, is_json);
-		cm_component_unref(component);
-	} else {
-		if (we_module_create(engine, bytes, 0, &module, &err) != 0)
-			return cli_fail_file(path, &err);
-		code = show_module(module, path, bytes.len, is_json);
-		we_module_unref(module);
+	if (we_module_create(engine, bytes, 0, &module, &err) != 0)
+		return cli_fail_file(path, &err);
+	if (native->is_tried) {
+		const int rc = we_module_compile(module, &err);
+
+		we_module_jit_stats(module, &native->stats);
+		note_native(native, rc, &err);
 	}
+	const enum cli_exit code = show_module(module, native, path, bytes.len, is_json);
+	we_module_unref(module);
+	return code;
+}
+
+// ---- the command --------------------------------------------------------------------------------
+
+struct options {
+	const char *path;
+	enum dp_engine engine;
+	struct we_engine_config config;
+	bool is_json;
+};
+
+// Returns: CLI_OK; another code with *ret_is_done when there is nothing left to do.
+static enum cli_exit parse(struct cli_args *args, struct options *o, bool *ret_is_done)
+{
+	enum cli_flag flag;
+
+	*ret_is_done = true;
+	while ((flag = cli_next(args)) != CLI_END) {
+		switch (flag) {
+		case CLI_INSPECT_JSON:
+			o->is_json = true;
+			break;
+		case CLI_INSPECT_ENGINE:
+			if (!cli_engine(args) || dp_engine_parse(args->value, &o->engine) != 0)
+				return CLI_USAGE;
+			break;
+		case CLI_INSPECT_CPU:
+			if (!cli_cpu(args))
+				return CLI_USAGE;
+			o->config.jit_cpu = args->value;
+			break;
+		case CLI_INSPECT_JIT_CACHE:
+			o->config.jit_cache = args->value;
+			break;
+		case CLI_OPERAND:
+			if (o->path != NULL)
+				return cli_usage(args, "found a second file, \"%s\", expected one",
+					args->value);
+			o->path = args->value;
+			break;
+		default:
+			return flag == CLI_HELPED ? CLI_OK : CLI_USAGE;
+		}
+	}
+	if (o->path == NULL)
+		return cli_usage(args, "found no file, expected FILE.wasm");
+	*ret_is_done = false;
+	return CLI_OK;
+}
+
+static enum cli_exit inspect(const struct options *o, struct we_bytes bytes)
+{
+	struct native native = {.is_tried = o->engine != DP_ENGINE_INTERP};
+	struct we_engine *engine;
+	struct we_error err;
+
+	if (we_engine_create(&o->config, &engine, &err) != 0)
+		return cli_fail(CLI_MACHINE, "%s", err.msg);
+	enum cli_exit code =
+		cm_is_component(bytes)
+			? inspect_component(engine, o->path, bytes, &native, o->is_json)
+			: inspect_module(engine, o->path, bytes, &native, o->is_json);
+	we_engine_destroy(engine);
+	if (code == CLI_OK && o->engine == DP_ENGINE_JIT && native.rc != 0)
+		code = cli_fail(CLI_FAULT, "%s: engine jit: %u of %u functions have native code",
+			o->path, native.stats.n_funcs_native, native.stats.n_funcs);
 	return code;
 }
 
 enum cli_exit cli_main_INSPECT(struct cli_args *args)
 {
-	const char *path = NULL;
-	bool is_json = false;
-	struct we_engine *engine;
+	struct options o = {.path = NULL};
 	struct we_error err;
-	enum cli_flag flag;
+	bool is_done;
 	uint8_t *data;
 	size_t len;
+	enum cli_exit code = parse(args, &o, &is_done);
 
-	while ((flag = cli_next(args)) != CLI_END) {
-		if (flag == CLI_INSPECT_JSON)
-			is_json = true;
-		else if (flag == CLI_OPERAND && path == NULL)
-			path = args->value;
-		else if (flag == CLI_OPERAND)
-			return cli_usage(
-				args, "found a second file, \"%s\", expected one", args->value);
-		else
-			return flag == CLI_HELPED ? CLI_OK : CLI_USAGE;
-	}
-	if (path == NULL)
-		return cli_usage(args, "found no file, expected FILE.wasm");
-	if (dp_file_read(path, DP_FILE_MAX, &data, &len, &err) != 0)
-		return cli_fail(CLI_FAULT, "%s: cannot read it: %s", path, err.msg);
-	enum cli_exit code = CLI_MACHINE;
-	if (we_engine_create(NULL, &engine, &err) != 0) {
-		cli_fail(CLI_MACHINE, "%s", err.msg);
-	} else {
-		code = inspect(engine, path, (struct we_bytes){data, len}, is_json);
-		we_engine_destroy(engine);
-	}
+	if (is_done)
+		return code;
+	if (dp_file_read(o.path, DP_FILE_MAX, &data, &len, &err) != 0)
+		return cli_fail(CLI_FAULT, "%s: cannot read it: %s", o.path, err.msg);
+	code = inspect(&o, (struct we_bytes){data, len});
 	free(data);
 	return code;
 }

@@ -83,6 +83,53 @@ static void print_reasons(const json_t *filters, FILE *to)
 	cli_table_print(&table, to);
 }
 
+static uint64_t code_failures(const json_t *code)
+{
+	static const char *const keys[] = {
+		"refused", "aborted", "timed_out", "no_memory", "damaged", "lost"};
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		sum += number(code, keys[i]);
+	return sum;
+}
+
+// Filters for which there was to be native code, how much of it there is, and why not more.
+static void print_code(const json_t *codes, FILE *to)
+{
+	struct cli_table table;
+	const json_t *code;
+	size_t i;
+	bool has_any = false;
+
+	cli_table_init(&table, "<native code of|functions|native|from cache|bytes|compile ms|"
+			       "failures");
+	json_array_foreach(codes, i, code)
+	{
+		if (number(code, "functions") == 0 && text(code, "message")[0] == '\0')
+			continue;
+		has_any = true;
+		cli_table_text(&table, text(code, "name"));
+		cli_table_number(&table, number(code, "functions"));
+		cli_table_number(&table, number(code, "native"));
+		cli_table_number(&table, number(code, "cached"));
+		cli_table_number(&table, number(code, "code_bytes"));
+		cli_table_ratio(&table, number(code, "compile_ns"), 1000000);
+		cli_table_number(&table, code_failures(code));
+	}
+	if (has_any)
+		fputc('\n', to);
+	else
+		table.n_cells = 0;
+	cli_table_print(&table, to);
+	json_array_foreach(codes, i, code)
+	{
+		if (text(code, "message")[0] != '\0')
+			fprintf(to, "%s: the last failure: %s\n", text(code, "name"),
+				text(code, "message"));
+	}
+}
+
 void cli_print_filters(const json_t *report, FILE *to)
 {
 	const json_t *filters = json_object_get(report, "filters");
@@ -92,13 +139,15 @@ void cli_print_filters(const json_t *report, FILE *to)
 
 	if (json_array_size(filters) == 0)
 		return;
-	cli_table_init(&table, "<chain|<filter|packets|forward|drop|exception|changed|originated|"
-			       "held|traps|restarts|"
-			       "cycles/packet");
+	cli_table_init(&table,
+		"<chain|<filter|<tier|packets|forward|drop|exception|changed|originated|"
+		"held|traps|restarts|"
+		"cycles/packet");
 	json_array_foreach(filters, i, filter)
 	{
 		cli_table_text(&table, text(filter, "name"));
 		cli_table_text(&table, text(filter, "filter"));
+		cli_table_text(&table, text(filter, "tier"));
 		cli_table_number(&table, number(filter, "in_packets"));
 		cli_table_number(&table, number(filter, "preset") + number(filter, "forward"));
 		cli_table_number(&table, number(filter, "drop"));
@@ -112,6 +161,7 @@ void cli_print_filters(const json_t *report, FILE *to)
 	}
 	cli_table_print(&table, to);
 	print_reasons(filters, to);
+	print_code(json_object_get(report, "code"), to);
 }
 
 static void print_workers(const json_t *report, FILE *to)

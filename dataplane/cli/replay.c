@@ -32,6 +32,9 @@ struct replay {
 	const char *out;
 	const char *drops;
 	uint32_t view;
+	enum dp_engine engine;
+	const char *cpu;       // NULL: not given
+	const char *jit_cache; // NULL: none
 	bool is_json;
 	struct dp_filter_config filters[DP_CHAIN_MAX];
 	uint32_t n_filters;
@@ -189,6 +192,16 @@ static enum cli_exit take(struct cli_args *args, enum cli_flag flag, struct repl
 		return add_entry(args, r);
 	case CLI_REPLAY_VIEW:
 		return set_view(args, r);
+	case CLI_REPLAY_ENGINE:
+		return cli_engine(args) && dp_engine_parse(args->value, &r->engine) == 0
+			       ? CLI_OK
+			       : CLI_USAGE;
+	case CLI_REPLAY_CPU:
+		r->cpu = args->value;
+		return cli_cpu(args) ? CLI_OK : CLI_USAGE;
+	case CLI_REPLAY_JIT_CACHE:
+		r->jit_cache = args->value;
+		return CLI_OK;
 	case CLI_REPLAY_DROPS:
 		r->drops = args->value;
 		return CLI_OK;
@@ -269,6 +282,7 @@ static void make_config(struct replay *r)
 	r->worker = (struct dp_worker_config){
 		.lcore = DP_LCORE_ANY,
 		.idle = DP_IDLE_SPIN,
+		.engine = r->engine,
 		.queues = r->queues,
 		.n_queues = DP_PORTS_MAX,
 	};
@@ -281,6 +295,9 @@ static void make_config(struct replay *r)
 		.n_mbufs = MBUFS,
 		.mbuf_data_bytes = MBUF_BYTES,
 		.exception_port_idx = 0,
+		.engine = r->engine,
+		.cpu = r->cpu,
+		.jit_cache = r->jit_cache,
 		.ports = r->ports,
 		.n_ports = DP_PORTS_MAX,
 		.workers = &r->worker,
@@ -367,6 +384,7 @@ static void print_json(const struct replay *r, const struct dp_replay_counts *co
 	json_object_set(all, "tsc_hz", json_object_get(report, "tsc_hz"));
 	json_object_set(all, "conservation", json_object_get(report, "conservation"));
 	json_object_set(all, "filters", json_object_get(report, "filters"));
+	json_object_set(all, "code", json_object_get(report, "code"));
 	json_object_set(all, "mbufs_missing", json_object_get(report, "mbufs_missing"));
 	json_dumpf(all, to, JSON_INDENT(2));
 	fputc('\n', to);

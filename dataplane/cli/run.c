@@ -11,7 +11,7 @@
 
 struct options {
 	const char *path;
-	const char *instance;
+	struct dp_config_given given;
 	bool is_check;
 	bool is_json;
 	struct cli_session_options session;
@@ -35,7 +35,20 @@ static enum cli_exit parse(struct cli_args *args, struct options *o, bool *ret_i
 					"letters, digits, '.', '_' and '-' that begins with a "
 					"letter",
 					args->value, DP_NAME_MAX - 1);
-			o->instance = args->value;
+			o->given.instance = args->value;
+			break;
+		case CLI_RUN_ENGINE:
+			if (!cli_engine(args))
+				return CLI_USAGE;
+			o->given.engine = args->value;
+			break;
+		case CLI_RUN_CPU:
+			if (!cli_cpu(args))
+				return CLI_USAGE;
+			o->given.cpu = args->value;
+			break;
+		case CLI_RUN_JIT_CACHE:
+			o->given.jit_cache = args->value;
 			break;
 		case CLI_RUN_DURATION:
 			if (!cli_seconds(args, "--duration", &o->session.duration_ns))
@@ -118,7 +131,7 @@ enum cli_exit cli_main_RUN(struct cli_args *args)
 	if (!o.is_check) // which has nothing to put in order when a signal ends it
 		cli_session_prepare();
 	o.session.has_progress = !o.is_json;
-	const int rc = dp_config_load(o.path, o.instance, &config, &message);
+	const int rc = dp_config_load(o.path, &o.given, &config, &message);
 	if (rc != 0) {
 		// A configuration that cannot be read is the input's fault, as one that is wrong.
 		return cli_fail_message(rc == WE_E_HOST ? WE_E_INVALID : rc, message);

@@ -4,6 +4,7 @@
 
 #include "eal.h"
 #include "log.h"
+#include "native.h"
 #include "notify.h"
 #include "report.h"
 #include "table.h"
@@ -253,8 +254,10 @@ enum cli_exit cli_session_run(const struct dp_config *config, const struct dp_ho
 	const struct cli_session_options *options, json_t **ret_report)
 {
 	char *message = NULL;
-	const int rc = dp_eal_init(config, &message);
+	int rc = dp_native_prepare(config, &message);
 
+	if (rc == 0)
+		rc = dp_eal_init(config, &message);
 	if (rc != 0)
 		return cli_fail_message(rc, message);
 	const enum cli_exit code = run_created(config, hooks, options, ret_report);

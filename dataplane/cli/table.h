@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 enum {
-	CLI_TABLE_COLUMNS = 12,
+	CLI_TABLE_COLUMNS = 13,
 	CLI_TABLE_CELL = 64, // bytes, with the terminator
 };
 

@@ -45,10 +45,12 @@ static enum cli_exit print_json(void)
 		json_array_append_new(accepted, json_string(version));
 	for (uint32_t i = 0; ws_offered_interface(i) != NULL; i++)
 		json_array_append_new(offered, json_string(ws_offered_interface(i)));
-	json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s}", "weir",
+	json_t *all = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:s, s:o, s:o, s:s}", "weir",
 		BUILD_VERSION, "revision", BUILD_REVISION, "build", BUILD_TYPE, "compiler",
 		BUILD_COMPILER, "dpdk", rte_version(), "pcap", pcap_lib_version(), "yaml",
-		yaml_get_version_string(), "jansson", jansson_version_str(), "weir_packet",
+		yaml_get_version_string(), "jansson", jansson_version_str(), "llvm",
+		BUILD_LLVM[0] != '\0' ? BUILD_LLVM : NULL, "cpu", we_machine_level(), "weir_packet",
 		accepted, "offered", offered, "rule", rule);
 	const bool is_printed = all != NULL && json_dumpf(all, stdout, JSON_INDENT(2)) == 0;
 	json_decref(all);
@@ -74,8 +76,14 @@ enum cli_exit cli_main_VERSION(struct cli_args *args)
 		return print_json();
 	printf("weir %s (%s), %s build by %s\n", BUILD_VERSION, BUILD_REVISION, BUILD_TYPE,
 		BUILD_COMPILER);
-	printf("%s, %s, libyaml %s, jansson %s\n\n", rte_version(), pcap_lib_version(),
+	printf("%s, %s, libyaml %s, jansson %s\n", rte_version(), pcap_lib_version(),
 		yaml_get_version_string(), jansson_version_str());
+	if (BUILD_LLVM[0] != '\0')
+		printf("native code by LLVM %s, this machine is x86-64-%s\n\n", BUILD_LLVM,
+			we_machine_level());
+	else
+		printf("no compiler to native code in this build, this machine is x86-64-%s\n\n",
+			we_machine_level());
 	printf("weir:packet versions accepted:");
 	for (uint32_t i = 0; packet_interface(&i, &version) != NULL;)
 		printf(" %s", version);
