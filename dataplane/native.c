@@ -82,6 +82,15 @@ static void leave_workers_alone(const struct dp_config *config)
 		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 }
 
+// Why some functions have no native code. The compiler leaves out what is beyond its measure, which is no failure.
+static const char *why_not(const struct dp_native_job *job, const struct we_jit_stats *stats)
+{
+	if (job->message[0] != '\0')
+		return job->message;
+	return stats->last_failure[0] != '\0' ? stats->last_failure
+					      : "the compiler leaves them out";
+}
+
 static void say(const struct dp_native *native, uint32_t idx, const struct we_jit_stats *stats)
 {
 	const struct dp_native_job *job = &native->jobs[idx];
@@ -97,8 +106,7 @@ static void say(const struct dp_native *native, uint32_t idx, const struct we_ji
 		dp_log_write(DP_LOG_WARN, place,
 			"native code for %u of %u functions, the others stay in the interpreter: "
 			"%s",
-			stats->n_funcs_native, stats->n_funcs,
-			job->rc < 0 ? job->message : stats->last_failure);
+			stats->n_funcs_native, stats->n_funcs, why_not(job, stats));
 }
 
 // There is no native code at all: told once. It is worth a warning where somebody asked for more.
@@ -225,7 +233,7 @@ static int refuse(const struct dp_native *native, uint32_t idx, char **ret_messa
 	ws_program_jit_stats(job->program, &stats);
 	return dp_fail_at(ret_message, native->config, filter->place, WE_E_UNSUPPORTED,
 		"filter %s: engine jit: %u of %u functions have no native code: %s", filter->name,
-		stats.n_funcs - stats.n_funcs_native, stats.n_funcs, stats.last_failure);
+		stats.n_funcs - stats.n_funcs_native, stats.n_funcs, why_not(job, &stats));
 }
 
 int dp_native_await(struct dp_native *native, const atomic_bool *stop, char **ret_message)

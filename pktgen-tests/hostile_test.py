@@ -1,20 +1,30 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every hostile filter in `weir run`, under load, beside a well-behaved filter on the same worker.
 
-    hostile_test.py WEIR PASS.wasm HOSTILE-FOLDER HOSTILE.def [NAME...]
+    hostile_test.py WEIR PASS.wasm HOSTILE-FOLDER HOSTILE.def [--engine ENGINE] [NAME...]
+
+With --engine jit every filter runs natively before its first packet.
 
 What weir must do about each is its row of hostile.def; whatever it is, weir lives and ends with 0, the neighbour loses no
 packet, the conservation law holds and every packet buffer comes back. The table of what happened is on stdout.
 """
+import argparse
 import os
 import re
-import sys
 
 import rig
 import tap
 
-WEIR, PASS, FOLDER, ROWS = sys.argv[1:5]
-NAMES = sys.argv[5:]
+parser = argparse.ArgumentParser()
+parser.add_argument("weir")
+parser.add_argument("good")
+parser.add_argument("folder")
+parser.add_argument("rows")
+parser.add_argument("--engine", choices=["auto", "jit", "interp"], default="auto")
+parser.add_argument("names", nargs="*", metavar="NAME")
+ARGS = parser.parse_args()
+WEIR, PASS, FOLDER, ROWS, NAMES = ARGS.weir, ARGS.good, ARGS.folder, ARGS.rows, ARGS.names
+TIER = {"jit": "native", "interp": "interp"}
 
 # Both receive queues bring packets without end; burst and handles are those of which hostile.def speaks. The time limits
 # are for a busy machine and for the sanitizers: only the filters that are to reach one get a short one.
@@ -107,6 +117,7 @@ def runs(weir, when, word, text):
     rig.wait_until(lambda: neighbour(weir.stats())["in_packets"] > passed + ENOUGH, "the neighbour to go on")
     report = weir.finish()
     check_neighbour(report)
+    assert ARGS.engine == "auto" or {chain["tier"] for chain in report["filters"]} == {TIER[ARGS.engine]}, report["filters"]
     drops = check_hostile(when, report)
     said = re.findall(r"filter hostile port bad queue 0: (lost: .*|ended: .*)", weir.text())
     if word is not None:
@@ -126,7 +137,7 @@ def try_one(name, when, word, text):
                                    good=os.path.abspath(PASS),
                                    hold_ms=HOLD_MS if when == "HELD" else HOLD_LONG_MS,
                                    deadline_us=DEADLINE_US if "deadline" in text else DEADLINE_LONG_US))
-        weir = rig.Weir(WEIR, conf, folder, f"hostile{os.getpid()}")
+        weir = rig.Weir(WEIR, conf, folder, f"hostile{os.getpid()}", "--engine", ARGS.engine)
         try:
             return refused_at_start(weir, name, word, text) if when == "START" else runs(weir, when, word, text)
         finally:
