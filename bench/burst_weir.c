@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // burst_weir: what one burst costs from the host through a filter component and back, in weir.
 //
-//	burst_weir [--slots N,N..] [--stride N,N..] [--bursts N] [--rounds N] [--config K=V|K=@FILE].. [--steps]
-//		FILTER.wasm..
+//	burst_weir [--engine jit|interp] [--slots N,N..] [--stride N,N..] [--bursts N] [--rounds N]
+//		[--config K=V|K=@FILE].. [--steps] FILTER.wasm..
 //
 // For each filter and shape one line, as peers/wasmtime-burst prints it: `weir FILE slots=N stride=N ns=MEDIAN min=NS
 // forward=N drop=N`, the median over the rounds of nanoseconds a burst, and the verdicts of one burst. Each round has
 // a filter of its own. A stride that the filter does not have is left out. Bursts beyond WS_BURST_MAX are
 // as many offers and runs as they need, as the poll loop would make them. --steps adds `offer=NS run=NS` from
-// time stamps inside, which cost some 20 ns themselves.
+// time stamps inside, which cost some 20 ns themselves. --engine jit: filters are compiled first.
 #include "ws.h"
 
 #include <errno.h>
@@ -34,6 +34,7 @@ struct args {
 	struct ws_config_entry entries[LIST_MAX];
 	uint32_t n_entries;
 	bool steps;
+	bool is_jit;
 };
 
 // What the verdicts of the last burst said.
@@ -225,6 +226,19 @@ static struct we_bytes read_file(const char *path)
 	return (struct we_bytes){data, len};
 }
 
+// All of it, or it is no measurement.
+static int compile(struct ws_program *program, struct we_error *err)
+{
+	const int rc = ws_program_compile(program, err);
+	struct we_jit_stats stats;
+
+	if (rc <= 0)
+		return rc;
+	ws_program_jit_stats(program, &stats);
+	return we_error_set(err, WE_E_UNSUPPORTED, 0, "%u of %u functions have native code: %s",
+		stats.n_funcs_native, stats.n_funcs, stats.last_failure);
+}
+
 static int measure_file(
 	struct we_engine *engine, const char *file, const struct args *args, struct we_error *err)
 {
@@ -235,6 +249,8 @@ static int measure_file(
 	free((void *)bytes.data);
 	if (rc < 0)
 		return rc;
+	if (args->is_jit)
+		rc = compile(program, err);
 	for (uint32_t i = 0; i < args->n_strides && rc == 0; i++)
 		for (uint32_t j = 0; j < args->n_slots && rc == 0; j++)
 			rc = measure(file, program, args, args->slots[j], args->strides[i], err);
@@ -318,6 +334,12 @@ int main(int argc, char **argv)
 		}
 		if (i + 1 == argc)
 			die(flag, "a value is missing");
+		if (strcmp(flag, "--engine") == 0) {
+			args.is_jit = strcmp(argv[++i], "jit") == 0;
+			if (!args.is_jit && strcmp(argv[i], "interp") != 0)
+				die(argv[i], "jit or interp was expected");
+			continue;
+		}
 		if (strcmp(flag, "--slots") == 0)
 			args.n_slots = list(argv[++i], args.slots, SLOTS_MAX);
 		else if (strcmp(flag, "--stride") == 0)
@@ -332,8 +354,9 @@ int main(int argc, char **argv)
 			die(flag, "unknown flag");
 	}
 	if (n_files == 0)
-		die("usage", "burst_weir [--slots N,N..] [--stride N,N..] [--bursts N] [--rounds N]"
-			     " [--config K=V|K=@FILE].. [--steps] FILTER.wasm..");
+		die("usage", "burst_weir [--engine jit|interp] [--slots N,N..] [--stride N,N..] "
+			     "[--bursts N]"
+			     " [--rounds N] [--config K=V|K=@FILE].. [--steps] FILTER.wasm..");
 	we_engine_destroy(engine);
 	return 0;
 }
