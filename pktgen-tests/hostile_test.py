@@ -22,7 +22,7 @@ parser.add_argument("folder")
 parser.add_argument("rows")
 parser.add_argument("--engine", choices=["auto", "jit", "interp"], default="auto")
 parser.add_argument("names", nargs="*", metavar="NAME")
-ARGS = parser.parse_args()
+ARGS = parser.parse_intermixed_args()
 WEIR, PASS, FOLDER, ROWS, NAMES = ARGS.weir, ARGS.good, ARGS.folder, ARGS.rows, ARGS.names
 TIER = {"jit": "native", "interp": "interp"}
 
