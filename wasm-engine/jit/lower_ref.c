@@ -430,9 +430,28 @@ static LLVMValueRef exception_at(struct func *f)
 	return unit_at(f->u, func_store(f), offsetof(struct we_store, exception));
 }
 
+// The place of the throw is the backtrace of an exception that nobody catches.
+static void note_place(struct func *f)
+{
+	struct unit *u = f->u;
+	LLVMValueRef store = func_store(f);
+	LLVMValueRef module =
+		unit_load_invariant(u, u->t_ptr, f->inst, offsetof(struct we_instance, module));
+
+	unit_store(u, module, unit_at(u, store, offsetof(struct we_store, frames[0].module)),
+		PLACE_RUNTIME);
+	unit_store(u, unit_i32(u, f->idx),
+		unit_at(u, store, offsetof(struct we_store, frames[0].func)), PLACE_RUNTIME);
+	unit_store(u, unit_i32(u, f->at),
+		unit_at(u, store, offsetof(struct we_store, frames[0].at)), PLACE_RUNTIME);
+	unit_store(u, unit_i32(u, 1), unit_at(u, store, offsetof(struct we_store, n_frames)),
+		PLACE_RUNTIME);
+}
+
 static void throw_exception(struct func *f, LLVMValueRef ref)
 {
 	func_before_fault(f);
+	note_place(f);
 	unit_store(
 		f->u, LLVMBuildZExt(f->u->b, ref, f->u->t_i64, ""), exception_at(f), PLACE_RUNTIME);
 	lower_exception(f);
