@@ -9,7 +9,7 @@
 // Code is the mnemonics of opcode.def and their immediates as numbers, in the order of the binary format, parted by
 // spaces; the body's last `end` is added. Lists say their length first: "br_table 2 0 1 2", "try_table void 2 catch 0 1
 // catch_all 0". A block type is void, a value type or the number of a type. A memory access has one number, its
-// offset. A value type is i32, ..., funcref, ..., "ref:T" or "ref?:T" of a heap type: any, eq, ... or the number of a type.
+// offset, and "@1" with it for memory 1. A value type is i32, ..., funcref, ..., "ref:T" or "ref?:T" of a heap type: any, eq, ... or the number of a type.
 // Owns: fixed buffers; what does not fit fails the test.
 #pragma once
 
@@ -260,6 +260,26 @@ static inline void draft_put_cast(struct bytes *b, const char **text)
 	draft_put_heap(b, word);
 }
 
+// "8": an offset in memory 0, "8@1" in memory 1.
+static inline void draft_put_memarg(struct bytes *b, const char **text)
+{
+	unsigned long long offset;
+	char word[48];
+	char *end;
+
+	(void)draft_word(text, word);
+	offset = strtoull(word, &end, 0);
+	if (*end == '@') {
+		put_byte(b, 0x40);
+		put_u(b, strtoul(end + 1, &end, 10));
+	} else {
+		put_byte(b, 0);
+	}
+	if (*end != '\0')
+		fail_msg("%s is no offset", word);
+	put_u(b, offset);
+}
+
 static inline void draft_put_immediates(struct bytes *b, enum we_imm imm, const char **text)
 {
 	uint64_t halves[2];
@@ -280,8 +300,11 @@ static inline void draft_put_immediates(struct bytes *b, enum we_imm imm, const 
 			(void)draft_u(b, text);
 		break;
 	case WE_IMM_MEMARG:
-		put_byte(b, 0);
-		put_u(b, draft_number(text));
+		draft_put_memarg(b, text);
+		break;
+	case WE_IMM_MEMARG_LANE:
+		draft_put_memarg(b, text);
+		put_byte(b, (uint8_t)draft_number(text));
 		break;
 	case WE_IMM_I32:
 		put_s(b, (int32_t)draft_number(text));
@@ -488,6 +511,14 @@ static inline uint32_t draft_tag(struct draft *d, uint32_t type)
 static inline uint32_t draft_memory(struct draft *d, uint32_t pages)
 {
 	put_byte(&d->items[DRAFT_MEMS], 0);
+	put_u(&d->items[DRAFT_MEMS], pages);
+	return d->n_imported[WE_EXTERN_MEMORY] + d->n[DRAFT_MEMS]++;
+}
+
+// The same of 64-bit addresses.
+static inline uint32_t draft_memory64(struct draft *d, uint32_t pages)
+{
+	put_byte(&d->items[DRAFT_MEMS], 4);
 	put_u(&d->items[DRAFT_MEMS], pages);
 	return d->n_imported[WE_EXTERN_MEMORY] + d->n[DRAFT_MEMS]++;
 }
