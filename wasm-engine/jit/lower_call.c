@@ -13,6 +13,7 @@ struct callee {
 	LLVMValueRef context;
 	const struct we_functype *type;
 	bool may_throw;
+	bool is_body; // may be inlined: its last stores then stand before what comes after the call
 };
 
 static LLVMValueRef *call_values(uint32_t n)
@@ -65,7 +66,7 @@ static void call(struct func *f, const struct callee *callee)
 	if (callee->may_throw)
 		lower_check_exception(f);
 	push_results(f, callee->type, results);
-	f->is_dirty = f->has_faulting = false;
+	f->is_dirty = f->has_faulting = callee->is_body;
 	free(args);
 	free(results);
 }
@@ -115,7 +116,8 @@ static struct callee by_index(struct func *f, we_funcidx idx)
 	return (struct callee){.code = f->u->bodies[idx],
 		.context = f->inst,
 		.type = type,
-		.may_throw = f->u->may_throw[idx]};
+		.may_throw = f->u->may_throw[idx],
+		.is_body = true};
 }
 
 static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type_idx)
