@@ -9,6 +9,9 @@
 #include "in_process.h"
 #include "runtime.h"
 
+#include <pthread.h>
+#include <stdio.h>
+
 enum side {
 	INTERP,
 	NATIVE,
@@ -119,4 +122,60 @@ static inline void call_side(const struct twins *twins, enum side side, const ch
 static inline bool is_native(const struct twins *twins, const char *name)
 {
 	return twin_func(twins, NATIVE, name)->enter != NULL;
+}
+
+// ---- text at random ------------------------------------------------------------------------------
+
+struct writer {
+	uint64_t random; // state, not 0
+	size_t len;
+	char text[6000];
+};
+
+static inline uint64_t next_random(uint64_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return *x;
+}
+
+static inline uint32_t any(struct writer *w, uint32_t n)
+{
+	return (uint32_t)(next_random(&w->random) >> 20) % n;
+}
+
+static inline WE_PRINTF(2, 3) void put_text(struct writer *w, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(w->text + w->len, sizeof(w->text) - w->len, format, args);
+	va_end(args);
+	w->len += (size_t)n;
+	assert_true(w->len < sizeof(w->text));
+}
+
+// A number from the environment.
+static inline uint64_t asked(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text != NULL ? strtoull(text, NULL, 0) : otherwise;
+}
+
+// ---- stacks --------------------------------------------------------------------------------------
+
+// Run it in a thread with that much stack. It may not fail a test.
+static inline void run_on_stack(size_t bytes, void *(*fn)(void *env), void *env)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	assert_int_equal(pthread_attr_init(&attr), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attr, bytes), 0);
+	assert_int_equal(pthread_create(&thread, &attr, fn, env), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attr);
 }

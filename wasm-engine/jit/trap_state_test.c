@@ -13,7 +13,6 @@ enum {
 	PAGE = 65536,
 	N_GLOBALS = 4, // i32, i64, v128, structure
 	N_ELEMENTS = 4,
-	MAX_TEXT = 3000,
 };
 
 // Of type i32 i32 -> i32, with locals 2 and 3 of i32, 4 of i64, 5 of v128.
@@ -368,6 +367,13 @@ static const struct shape shapes[] = {
 	{"a store that what was called does",
 		"i32.const 16 i32.const 1 i32.store 0 local.get 0 i32.const 9 call 3 i32.const 16 "
 		"i32.const 2 i32.store 0 i32.const 0"},
+	{"a store beside one that what was called does",
+		"local.get 0 i32.const 9 call 3 local.get 0 i32.const 5 i32.store 4 i32.const 0"},
+	{"a store before one that what was called does",
+		"local.get 0 i32.const 5 i32.store 4 local.get 0 i32.const 9 call 3 i32.const 0"},
+	{"stores that two calls do",
+		"local.get 0 i32.const 9 call 3 local.get 0 i32.const 4 i32.add i32.const 8 call 3 "
+		"i32.const 0"},
 	{"a load twice by what was called",
 		"local.get 0 call 2 drop i32.const 3 global.set 0 local.get 1 call 2"},
 	{"a trap in a loop of calls", "loop void i32.const 16 local.get 2 i32.store 0 local.get 0 "
@@ -414,14 +420,6 @@ struct subject {
 	struct twins twins;
 	bool explicit_checks;
 };
-
-static uint64_t next_random(uint64_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 7;
-	*x ^= *x << 17;
-	return *x;
-}
 
 // The same state on both sides.
 static void set_state(struct subject *s)
@@ -627,30 +625,11 @@ static void state_after_a_checked_access_is_the_interpreters(void **state)
 
 // ---- random programs -----------------------------------------------------------------------------
 
-struct writer {
-	uint64_t random;
-	char text[MAX_TEXT];
-	size_t len;
+struct program {
+	struct writer w;
 	int depth;
-	int budget;
+	int budget; // statements
 };
-
-static uint32_t any(struct writer *w, uint32_t n)
-{
-	return (uint32_t)(next_random(&w->random) >> 20) % n;
-}
-
-static WE_PRINTF(2, 3) void put_text(struct writer *w, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(w->text + w->len, sizeof(w->text) - w->len, format, args);
-	va_end(args);
-	w->len += (size_t)n;
-	assert_true(w->len < sizeof(w->text));
-}
 
 // An address: of locals 0 and 1 mostly, so that accesses meet.
 static void put_address(struct writer *w)
@@ -719,53 +698,57 @@ static void put_store(struct writer *w)
 	put_text(w, "%s %u%s ", stores[i], any(w, 14), suffix(w));
 }
 
-static void put_statements(struct writer *w, uint32_t n);
+static void put_statements(struct program *p, uint32_t n);
 
-static void put_block(struct writer *w)
+static void put_block(struct program *p)
 {
-	w->depth++;
+	struct writer *w = &p->w;
+
+	p->depth++;
 	switch (any(w, 5)) {
 	case 0:
 		put_value(w);
 		put_text(w, "i32.const 1 i32.and if void ");
-		put_statements(w, 1 + any(w, 3));
+		put_statements(p, 1 + any(w, 3));
 		put_text(w, "end ");
 		break;
 	case 1:
 		put_value(w);
 		put_text(w, "i32.const 2 i32.and if void ");
-		put_statements(w, 1 + any(w, 3));
+		put_statements(p, 1 + any(w, 3));
 		put_text(w, "else ");
-		put_statements(w, 1 + any(w, 3));
+		put_statements(p, 1 + any(w, 3));
 		put_text(w, "end ");
 		break;
 	case 2:
 		put_text(w, "block void ");
-		put_statements(w, 1 + any(w, 2));
+		put_statements(p, 1 + any(w, 2));
 		put_value(w);
 		put_text(w, "i32.const 4 i32.and br_if 0 ");
-		put_statements(w, 1 + any(w, 2));
+		put_statements(p, 1 + any(w, 2));
 		put_text(w, "end ");
 		break;
 	case 3:
 		put_text(w, "try_table void 0 ");
-		put_statements(w, 1 + any(w, 3));
+		put_statements(p, 1 + any(w, 3));
 		put_text(w, "end ");
 		break;
 	default:
 		put_text(w, "i32.const 0 local.set 2 loop void ");
-		put_statements(w, 1 + any(w, 4));
+		put_statements(p, 1 + any(w, 4));
 		put_text(w, "local.get 2 i32.const 1 i32.add local.tee 2 i32.const 4 i32.lt_u "
 			    "br_if 0 end ");
 		break;
 	}
-	w->depth--;
+	p->depth--;
 }
 
-static void put_statement(struct writer *w)
+static void put_statement(struct program *p)
 {
-	w->budget--;
-	switch (any(w, w->depth < 3 ? 14 : 9)) {
+	struct writer *w = &p->w;
+
+	p->budget--;
+	switch (any(w, p->depth < 3 ? 14 : 9)) {
 	case 0:
 	case 1:
 	case 2:
@@ -798,15 +781,15 @@ static void put_statement(struct writer *w)
 		put_text(w, "call 3 ");
 		break;
 	default:
-		put_block(w);
+		put_block(p);
 		break;
 	}
 }
 
-static void put_statements(struct writer *w, uint32_t n)
+static void put_statements(struct program *p, uint32_t n)
 {
-	for (; n > 0 && w->budget > 0; n--)
-		put_statement(w);
+	for (; n > 0 && p->budget > 0; n--)
+		put_statement(p);
 }
 
 static void compare_random(uint64_t seed, bool explicit_checks)
@@ -815,40 +798,37 @@ static void compare_random(uint64_t seed, bool explicit_checks)
 		N = 24
 	};
 	static struct draft d;
-	static struct writer w[N];
+	static struct program programs[N];
 	struct subject s;
 	char what[64], name[16];
 
 	begin_subject(&d);
 	for (uint32_t i = 0; i < N; i++) {
-		w[i] = (struct writer){.random = (seed + 1) * 0x9e3779b97f4a7c15 + i, .budget = 16};
-		put_statements(&w[i], 16);
-		put_text(&w[i], "local.get 3");
+		struct program *p = &programs[i];
+
+		*p = (struct program){
+			.w = {.random = (seed + 1) * 0x9e3779b97f4a7c15 + i}, .budget = 16};
+		put_statements(p, 16);
+		put_text(&p->w, "local.get 3");
 		snprintf(name, sizeof(name), "r%u", i);
-		draft_func(&d, 0, shape_locals, w[i].text, name);
+		draft_func(&d, 0, shape_locals, p->w.text, name);
 	}
 	open_subject(&s, &d, explicit_checks);
 	for (uint32_t i = 0; i < N; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
 		snprintf(what, sizeof(what), "seed %llu, function %u", (unsigned long long)seed, i);
 		for (uint32_t k = 0; k < 24; k++)
-			compare(&s, name, what, PAGE - any(&w[i], 24),
-				any(&w[i], 3) == 0 ? any(&w[i], 90) : PAGE - any(&w[i], 40));
+			compare(&s, name, what, PAGE - any(&programs[i].w, 24),
+				any(&programs[i].w, 3) == 0 ? any(&programs[i].w, 90)
+							    : PAGE - any(&programs[i].w, 40));
 	}
 	pair_close(&s.pair);
 }
 
-static uint64_t number_of(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text != NULL ? strtoull(text, NULL, 0) : otherwise;
-}
-
 static void random_programs_leave_what_the_interpreter_leaves(void **state)
 {
-	const uint64_t seed = number_of("WEIR_SEED", 1);
-	const uint64_t rounds = number_of("WEIR_ROUNDS", 3);
+	const uint64_t seed = asked("WEIR_SEED", 1);
+	const uint64_t rounds = asked("WEIR_ROUNDS", 3);
 
 	(void)state;
 	for (uint64_t i = 0; i < rounds; i++) {
