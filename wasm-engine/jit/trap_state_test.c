@@ -206,6 +206,46 @@ static const struct shape shapes[] = {
 					  "i32.const 4 i32.add local.get 2 i32.const 1 i32.add "
 					  "local.tee 2 i32.const 5 i32.lt_u "
 					  "br_if 0 end"},
+	{"a proof of an operand from a block", "local.get 0 block void local.get 1 i32.const 1 "
+					       "i32.and br_if 0 local.get 0 i64.load 8 drop "
+					       "end i32.const 3 global.set 0 i32.load 4"},
+	{"a proof of an operand from a then", "local.get 0 local.get 0 local.get 1 i32.const 1 "
+					      "i32.and if 6 i64.load 8 drop else drop end "
+					      "i32.const 3 global.set 0 i32.load 4"},
+	{"a proof of an operand from an else", "local.get 0 local.get 0 local.get 1 i32.const 1 "
+					       "i32.and if 6 drop else i64.load 8 drop end "
+					       "i32.const 3 global.set 0 i32.load 4"},
+	{"a proof of an operand from then to else",
+		"local.get 0 local.get 1 i32.const 1 i32.and if 1 i64.load 8 drop i32.const 4 else "
+		"i32.const 3 global.set 0 i32.load 4 end"},
+	{"a proof of an operand from a try_table",
+		"local.get 0 block void try_table void 1 catch_all 0 local.get 1 i32.const 1 "
+		"i32.and if void "
+		"throw 0 end local.get 0 i64.load 8 drop end end i32.const 3 global.set 0 i32.load "
+		"4"},
+	{"a proof of an operand from a try_table that is left",
+		"local.get 0 block void try_table void 1 catch_all 0 i32.const 65529 local.get 1 "
+		"i32.add "
+		"call 4 i32.const 9 global.set 0 local.get 0 i64.load 8 drop end end i32.const 3 "
+		"global.set 0 i32.load 4"},
+	{"a proof of an operand from a loop",
+		"local.get 0 block void loop void local.get 2 local.get 1 i32.const 3 i32.and "
+		"i32.eq br_if 1 "
+		"local.get 0 i64.load 8 drop local.get 2 i32.const 1 i32.add local.tee 2 i32.const "
+		"2 "
+		"i32.lt_u br_if 0 end end i32.const 3 global.set 0 i32.load 4"},
+	{"a proof of a constant from a block",
+		"block void local.get 1 i32.const 1 i32.and br_if 0 i32.const 65529 i32.load 3 "
+		"drop end "
+		"i32.const 3 global.set 0 i32.const 65529 i32.load 3"},
+	{"a proof of a constant from then to else",
+		"local.get 1 i32.const 1 i32.and if i32 i32.const 65529 i32.load 4 else i32.const "
+		"3 global.set 0 "
+		"i32.const 65529 i32.load 4 end"},
+	{"a proof of a constant from one memory to another",
+		"i32.const 65529 i32.load 2 drop i32.const 1 memory.grow 1 drop i32.const 65529 "
+		"i32.load 4@1 "
+		"drop i32.const 3 global.set 0 i32.const 65529 i32.load 4"},
 	{"a proof in a try_table",
 		"try_table void 0 local.get 0 i64.load 8 drop end local.get 0 i32.load 4"},
 	{"a proof of a catch", "block void try_table void 1 catch_all 0 local.get 1 i32.const 1 "
@@ -634,10 +674,10 @@ struct program {
 // An address: of locals 0 and 1 mostly, so that accesses meet.
 static void put_address(struct writer *w)
 {
-	static const char *const other[] = {"local.get 3", "i32.const 65530", "i32.const 48",
+	static const char *const other[] = {"local.get 3", "i32.const 65528", "i32.const 48",
 		"local.get 0 i32.const 2 i32.add", "local.get 1 i32.const 8 i32.sub"};
 
-	if (any(w, 8) == 0)
+	if (any(w, 5) == 0)
 		put_text(w, "%s ", other[any(w, 5)]);
 	else
 		put_text(w, "local.get %u ", any(w, 2));
@@ -779,6 +819,12 @@ static void put_statement(struct program *p)
 		put_address(w);
 		put_value(w);
 		put_text(w, "call 3 ");
+		break;
+	case 9:
+	case 10: // an operand below a block is what accesses in it have proved
+		put_text(w, "local.get %u ", any(w, 2));
+		put_block(p);
+		put_text(w, "i32.load %u drop ", any(w, 14));
 		break;
 	default:
 		put_block(p);
