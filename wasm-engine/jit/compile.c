@@ -30,6 +30,7 @@ static const char passes[] =
 struct target {
 	const char *cpu;
 	char features[TARGET_FEATURES_BYTES];
+	char max_frame[16]; // WE_ABI_MAX_FRAME
 };
 
 static bool may_be_called(const struct we_module *module, we_funcidx idx)
@@ -50,6 +51,7 @@ static void set_attributes(LLVMValueRef fn, const struct target *target, bool ha
 	LLVMAddTargetDependentFunctionAttr(fn, "no-builtins", "true");
 	LLVMAddTargetDependentFunctionAttr(fn, "target-cpu", target->cpu);
 	LLVMAddTargetDependentFunctionAttr(fn, "target-features", target->features);
+	LLVMAddTargetDependentFunctionAttr(fn, "warn-stack-size", target->max_frame);
 }
 
 // Which functions of the module have a body here: the whole range, or less when it is of several batches.
@@ -197,6 +199,35 @@ static void finish_functions(struct unit *u)
 	}
 }
 
+// ---- what LLVM says ------------------------------------------------------------------------------
+
+// Functions whose frame is too large are told by warnings, one each.
+struct complaints {
+	bool *is_too_large; // [n_funcs of the module]
+	uint32_t n_funcs;
+	bool is_again;    // a function was found
+	char message[96]; // of an error, or empty
+};
+
+static void note_complaint(LLVMDiagnosticInfoRef info, void *env)
+{
+	static const char before_name[] = "in function 'f";
+	struct complaints *c = env;
+	char *text = LLVMGetDiagInfoDescription(info);
+	const char *name = strstr(text, before_name);
+	const bool is_size = strstr(text, "stack frame size") != NULL;
+	const unsigned long idx =
+		name != NULL ? strtoul(name + sizeof(before_name) - 1, NULL, 10) : c->n_funcs;
+
+	if (is_size && idx < c->n_funcs) {
+		c->is_too_large[idx] = true;
+		c->is_again = true;
+	} else if (is_size || LLVMGetDiagInfoSeverity(info) == LLVMDSError) {
+		snprintf(c->message, sizeof(c->message), "%s", text);
+	}
+	LLVMDisposeMessage(text);
+}
+
 // ---- passes and code ----------------------------------------------------------------------------
 
 static int llvm_error(struct we_error *err, LLVMErrorRef e)
@@ -231,8 +262,10 @@ static int verify(struct unit *u, struct we_error *err)
 	return rc;
 }
 
+// Makes no image when there is a complaint.
 static int emit(struct unit *u, LLVMTargetMachineRef tm, const struct we_jit_options *opt,
-	void **ret_image, size_t *ret_bytes, struct we_error *err)
+	const struct complaints *complaints, void **ret_image, size_t *ret_bytes,
+	struct we_error *err)
 {
 	LLVMMemoryBufferRef object;
 	char *msg = NULL;
@@ -246,8 +279,13 @@ static int emit(struct unit *u, LLVMTargetMachineRef tm, const struct we_jit_opt
 		LLVMDisposeMessage(msg);
 		return rc;
 	}
-	rc = object_to_image(u, opt, LLVMGetBufferStart(object), LLVMGetBufferSize(object),
-		ret_image, ret_bytes, err);
+	if (complaints->message[0] != '\0')
+		rc = we_error_set(err, WE_E_HOST, 0, "LLVM: %s", complaints->message);
+	else if (complaints->is_again)
+		rc = 0;
+	else
+		rc = object_to_image(u, opt, LLVMGetBufferStart(object), LLVMGetBufferSize(object),
+			ret_image, ret_bytes, err);
 	LLVMDisposeMemoryBuffer(object);
 	return rc;
 }
@@ -272,27 +310,25 @@ void we_jit_init(void)
 	LLVMInitializeX86Disassembler();
 }
 
-int we_jit_compile(const struct we_module *module, const struct we_jit_options *opt,
+static int compile(const struct we_module *module, const struct we_jit_options *opt,
+	const struct target *text, LLVMTargetMachineRef tm, struct complaints *complaints,
 	void **ret_image, size_t *ret_bytes, struct we_error *err)
 {
-	struct target text = {.cpu = target_cpu(&opt->cpu)};
-	LLVMTargetMachineRef tm;
 	struct unit u;
 	char *layout;
 	int rc;
 
-	target_features(&opt->cpu, text.features);
-	tm = make_machine(&text);
-	if (tm == NULL)
-		return we_error_set(err, WE_E_HOST, 0, "LLVM has no x86-64");
 	unit_init(&u, module, opt);
+	LLVMContextSetDiagnosticHandler(u.cx, note_complaint, complaints);
 	LLVMSetTarget(u.m, TARGET_TRIPLE);
 	layout = LLVMCopyStringRepOfTargetData(LLVMCreateTargetDataLayout(tm));
 	LLVMSetDataLayout(u.m, layout);
 	LLVMDisposeMessage(layout);
 	unit_scan(&u);
-	declare(&u, opt, &text);
-	define(&u, opt, &text);
+	for (we_funcidx i = 0; i < complaints->n_funcs; i++)
+		u.is_skipped[i] = u.is_skipped[i] || complaints->is_too_large[i];
+	declare(&u, opt, text);
+	define(&u, opt, text);
 	LLVMDIBuilderFinalize(u.di);
 	rc = opt->verify ? verify(&u, err) : 0;
 	if (getenv("WEIR_JIT_IR") != NULL)
@@ -304,8 +340,33 @@ int we_jit_compile(const struct we_module *module, const struct we_jit_options *
 	if (rc == 0 && opt->verify)
 		rc = verify(&u, err);
 	if (rc == 0)
-		rc = emit(&u, tm, opt, ret_image, ret_bytes, err);
+		rc = emit(&u, tm, opt, complaints, ret_image, ret_bytes, err);
 	unit_fini(&u);
+	return rc;
+}
+
+int we_jit_compile(const struct we_module *module, const struct we_jit_options *opt,
+	void **ret_image, size_t *ret_bytes, struct we_error *err)
+{
+	struct target text = {.cpu = target_cpu(&opt->cpu)};
+	struct complaints complaints = {.n_funcs = module->is.n_funcs};
+	LLVMTargetMachineRef tm;
+	int rc;
+
+	target_features(&opt->cpu, text.features);
+	snprintf(text.max_frame, sizeof(text.max_frame), "%d", WE_ABI_MAX_FRAME);
+	tm = make_machine(&text);
+	if (tm == NULL)
+		return we_error_set(err, WE_E_HOST, 0, "LLVM has no x86-64");
+	complaints.is_too_large = calloc((size_t)complaints.n_funcs + 1, sizeof(bool));
+	if (complaints.is_too_large == NULL)
+		abort(); // the process is for this alone
+	// Only the code says how large frames are. Each round leaves out one function at least.
+	do {
+		complaints.is_again = false;
+		rc = compile(module, opt, &text, tm, &complaints, ret_image, ret_bytes, err);
+	} while (rc == 0 && complaints.is_again);
+	free(complaints.is_too_large);
 	LLVMDisposeTargetMachine(tm);
 	return rc;
 }

@@ -129,7 +129,7 @@ static inline bool is_native(const struct twins *twins, const char *name)
 struct writer {
 	uint64_t random; // state, not 0
 	size_t len;
-	char text[6000];
+	char text[40000];
 };
 
 static inline uint64_t next_random(uint64_t *x)
