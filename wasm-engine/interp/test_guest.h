@@ -6,18 +6,30 @@
 
 #include "test_module.h"
 
+#include <stdlib.h>
+
 struct guest {
 	struct we_engine *engine;
 	struct we_store *store;
 	struct we_error err; // of the last thing that failed
 };
 
-// config and limits may be NULL.
+static inline bool guest_is_native(void)
+{
+	const char *tier = getenv("WEIR_TEST_TIER");
+
+	return tier != NULL && strcmp(tier, "jit") == 0;
+}
+
+// config and limits may be NULL. With WEIR_TEST_TIER=jit, all code is native.
 static inline void guest_open(struct guest *g, const struct we_engine_config *config,
 	const struct we_store_limits *limits)
 {
+	struct we_engine_config mine = config != NULL ? *config : (struct we_engine_config){0};
+
 	memset(g, 0, sizeof(*g));
-	assert_int_equal(we_engine_create(config, &g->engine, &g->err), 0);
+	mine.jit_at_once = mine.jit_at_once || guest_is_native();
+	assert_int_equal(we_engine_create(&mine, &g->engine, &g->err), 0);
 	assert_int_equal(we_store_create(g->engine, limits, &g->store, &g->err), 0);
 }
 
@@ -34,6 +46,14 @@ static inline struct we_module *guest_module(struct guest *g, const struct bytes
 	if (we_module_create(g->engine, (struct we_bytes){b->data, b->len}, 0, &module, &g->err) !=
 		0)
 		fail_msg("module: %s at 0x%llx", g->err.msg, (unsigned long long)g->err.offset);
+	if (guest_is_native()) {
+		struct we_jit_stats stats;
+
+		we_module_jit_stats(module, &stats);
+		if (stats.n_funcs_native + stats.n_funcs_given_up != stats.n_funcs ||
+			stats.last_failure[0] != '\0')
+			fail_msg("compiler: %s", stats.last_failure);
+	}
 	return module;
 }
 

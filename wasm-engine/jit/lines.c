@@ -68,11 +68,12 @@ struct header {
 static bool extended(struct cursor *c, struct state *s, line_fn fn, void *env)
 {
 	const uint64_t len = take_leb(c, false);
-	const uint8_t *next = c->at + len;
+	const uint8_t *next;
 	uint8_t op;
 
 	if (c->bad || len == 0 || len > (size_t)(c->end - c->at))
 		return false;
+	next = c->at + len;
 	op = (uint8_t)take(c, 1);
 	if (op == LNE_END_SEQUENCE) {
 		fn(env, s->address, 0, true);
@@ -126,12 +127,13 @@ static bool read_unit(struct cursor *c, line_fn fn, void *env)
 	struct state state = {.line = 1};
 	struct header h = {0};
 	const uint64_t len = take(c, 4);
-	struct cursor in = {.at = c->at, .end = c->at + len};
+	struct cursor in;
 	uint64_t header_len;
 	const uint8_t *program;
 
 	if (c->bad || len > (size_t)(c->end - c->at))
 		return false;
+	in = (struct cursor){.at = c->at, .end = c->at + len};
 	c->at += len;
 	if (take(&in, 2) != 4)
 		return false;

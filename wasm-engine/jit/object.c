@@ -28,7 +28,7 @@ struct linking {
 	uint32_t n_pieces;
 	const Elf64_Sym *symbols;
 	uint32_t n_symbols;
-	const char *names; // of symbols
+	const struct piece *names; // of symbols
 	uint8_t *code;
 	uint64_t code_bytes;
 	uint64_t exec_bytes;
@@ -44,6 +44,25 @@ static int refuse(struct linking *l, const char *what, const char *name)
 {
 	return we_error_set(l->err, WE_E_HOST, 0, "object of the compiler: %s%s%s", what,
 		name != NULL ? ": " : "", name != NULL ? name : "");
+}
+
+// Do [at, at + n) lie in what has size bytes?
+static bool is_within(uint64_t at, uint64_t n, uint64_t size)
+{
+	return at <= size && n <= size - at;
+}
+
+// A name in a string table, which ends in a zero; or an empty one.
+static const char *name_in(const uint8_t *table, uint64_t size, uint64_t at)
+{
+	if (at >= size || table[size - 1] != 0)
+		return "";
+	return (const char *)table + at;
+}
+
+static const char *symbol_name(const struct linking *l, const Elf64_Sym *symbol)
+{
+	return name_in(l->names->data, l->names->header->sh_size, symbol->st_name);
 }
 
 static uint64_t round_up(uint64_t x, uint64_t to)
@@ -76,10 +95,14 @@ static int place_pieces(struct linking *l, bool code)
 			continue;
 		if ((p->header->sh_flags & SHF_WRITE) != 0)
 			return refuse(l, "a writable section", p->name);
+		if (p->header->sh_addralign > 4096)
+			return refuse(l, "an alignment of more than a page", p->name);
 		p->at = round_up(
 			l->code_bytes, p->header->sh_addralign > 0 ? p->header->sh_addralign : 1);
 		p->is_placed = true;
 		l->code_bytes = p->at + p->header->sh_size;
+		if (l->code_bytes > WE_IMAGE_MAX_CODE - 2 * WE_IMAGE_PAGE_BYTES)
+			return refuse(l, "too much code", NULL);
 	}
 	return 0;
 }
@@ -111,37 +134,67 @@ static int lay_out(struct linking *l)
 	return 0;
 }
 
+static int check_header(struct linking *l)
+{
+	const Elf64_Ehdr *h = (const Elf64_Ehdr *)(const void *)l->object;
+
+	if (l->n < sizeof(*h) || memcmp(h->e_ident, ELFMAG, SELFMAG) != 0 ||
+		h->e_machine != EM_X86_64 || h->e_type != ET_REL ||
+		h->e_shentsize != sizeof(Elf64_Shdr))
+		return refuse(l, "no relocatable x86-64 ELF file", NULL);
+	if (h->e_shoff % 8 != 0 || !is_within(h->e_shoff, h->e_shnum * sizeof(Elf64_Shdr), l->n) ||
+		h->e_shstrndx >= h->e_shnum)
+		return refuse(l, "section headers beyond its end", NULL);
+	l->header = h;
+	l->sections = (const Elf64_Shdr *)(const void *)(l->object + h->e_shoff);
+	l->n_pieces = h->e_shnum;
+	return 0;
+}
+
+// What is an array of structures is aligned, so that it can be read in place.
+static bool is_sound(const struct linking *l, const Elf64_Shdr *section)
+{
+	if (section->sh_type == SHT_NOBITS)
+		return true;
+	if ((section->sh_type == SHT_SYMTAB || section->sh_type == SHT_RELA) &&
+		section->sh_offset % 8 != 0)
+		return false;
+	return is_within(section->sh_offset, section->sh_size, l->n);
+}
+
 static int open_object(struct linking *l)
 {
-	const char *names;
+	const Elf64_Shdr *names;
+	int rc = check_header(l);
 
-	l->header = (const Elf64_Ehdr *)(const void *)l->object;
-	if (l->n < sizeof(*l->header) || memcmp(l->header->e_ident, ELFMAG, SELFMAG) != 0 ||
-		l->header->e_machine != EM_X86_64 || l->header->e_type != ET_REL)
-		return refuse(l, "no relocatable x86-64 ELF file", NULL);
-	if (l->header->e_shoff + (uint64_t)l->header->e_shnum * sizeof(Elf64_Shdr) > l->n)
-		return refuse(l, "section headers beyond its end", NULL);
-	l->sections = (const Elf64_Shdr *)(const void *)(l->object + l->header->e_shoff);
-	l->n_pieces = l->header->e_shnum;
+	if (rc < 0)
+		return rc;
 	l->pieces = calloc((size_t)l->n_pieces + 1, sizeof(*l->pieces));
 	if (l->pieces == NULL)
 		return we_error_set(l->err, WE_E_NOMEM, 0, "no memory for an image");
-	names = (const char *)(l->object + l->sections[l->header->e_shstrndx].sh_offset);
+	names = &l->sections[l->header->e_shstrndx];
+	for (uint32_t i = 0; i < l->n_pieces; i++) {
+		if (!is_sound(l, &l->sections[i]))
+			return refuse(l, "a section beyond its end", NULL);
+	}
+	if (names->sh_type != SHT_STRTAB)
+		return refuse(l, "names of sections that are none", NULL);
 	for (uint32_t i = 0; i < l->n_pieces; i++) {
 		const Elf64_Shdr *section = &l->sections[i];
+		const bool has_bytes = section->sh_type != SHT_NOBITS;
 
-		if (section->sh_type != SHT_NOBITS && section->sh_offset + section->sh_size > l->n)
-			return refuse(l, "a section beyond its end", names + section->sh_name);
 		l->pieces[i] = (struct piece){.header = section,
-			.data = l->object + section->sh_offset,
-			.name = names + section->sh_name};
-		if (section->sh_type == SHT_SYMTAB) {
-			l->symbols =
-				(const Elf64_Sym *)(const void *)(l->object + section->sh_offset);
-			l->n_symbols = (uint32_t)(section->sh_size / sizeof(Elf64_Sym));
-			l->names =
-				(const char *)(l->object + l->sections[section->sh_link].sh_offset);
-		}
+			.data = l->object + (has_bytes ? section->sh_offset : 0),
+			.name = name_in(
+				l->object + names->sh_offset, names->sh_size, section->sh_name)};
+		if (section->sh_type != SHT_SYMTAB)
+			continue;
+		if (section->sh_link >= l->n_pieces ||
+			l->sections[section->sh_link].sh_type != SHT_STRTAB)
+			return refuse(l, "symbols without names", NULL);
+		l->symbols = (const Elf64_Sym *)(const void *)(l->object + section->sh_offset);
+		l->n_symbols = (uint32_t)(section->sh_size / sizeof(Elf64_Sym));
+		l->names = &l->pieces[section->sh_link];
 	}
 	return 0;
 }
@@ -151,13 +204,18 @@ static int open_object(struct linking *l)
 // Where a symbol is in the code.
 static int symbol_at(struct linking *l, uint64_t i, uint64_t *ret)
 {
-	const Elf64_Sym *symbol = &l->symbols[i];
+	const Elf64_Sym *symbol;
 
+	if (i >= l->n_symbols)
+		return refuse(l, "a symbol that it does not have", NULL);
+	symbol = &l->symbols[i];
 	if (symbol->st_shndx == SHN_UNDEF)
-		return refuse(l, "undefined symbol", l->names + symbol->st_name);
+		return refuse(l, "undefined symbol", symbol_name(l, symbol));
 	if (symbol->st_shndx >= l->n_pieces || !l->pieces[symbol->st_shndx].is_placed)
-		return refuse(
-			l, "symbol in a section that is left out", l->names + symbol->st_name);
+		return refuse(l, "symbol in a section that is left out", symbol_name(l, symbol));
+	if (!is_within(
+		    symbol->st_value, symbol->st_size, l->pieces[symbol->st_shndx].header->sh_size))
+		return refuse(l, "symbol beyond its section", symbol_name(l, symbol));
 	*ret = l->pieces[symbol->st_shndx].at + symbol->st_value;
 	return 0;
 }
@@ -167,7 +225,7 @@ static int relocate_one(struct linking *l, const struct piece *p, const Elf64_Re
 	const uint64_t at = p->at + r->r_offset;
 	uint64_t symbol;
 	int64_t value;
-	char number[32];
+	char number[40];
 	int rc;
 
 	switch (ELF64_R_TYPE(r->r_info)) {
@@ -176,8 +234,8 @@ static int relocate_one(struct linking *l, const struct piece *p, const Elf64_Re
 		rc = symbol_at(l, ELF64_R_SYM(r->r_info), &symbol);
 		if (rc < 0)
 			return rc;
-		value = (int64_t)symbol + r->r_addend - (int64_t)at;
-		if (value != (int32_t)value || at + 4 > l->code_bytes)
+		value = (int64_t)(symbol + (uint64_t)r->r_addend - at);
+		if (value != (int32_t)value || !is_within(r->r_offset, 4, p->header->sh_size))
 			return refuse(l, "a relocation out of range", p->name);
 		memcpy(l->code + at, &(int32_t){(int32_t)value}, 4);
 		return 0;
@@ -229,11 +287,15 @@ static int compare_places(const void *a, const void *b)
 	return x->pc < y->pc ? -1 : x->pc > y->pc;
 }
 
-static void note_function(struct linking *l, const char *name, uint64_t at, uint64_t size)
+static int note_function(struct linking *l, const char *name, uint64_t at, uint64_t size)
 {
-	struct we_image_range *range = func_add(&l->ranges, sizeof(*range));
-	const uint32_t i = (uint32_t)strtoul(name + 1, NULL, 10);
+	struct we_image_range *range;
+	const uint32_t i = *name != '\0' ? (uint32_t)strtoul(name + 1, NULL, 10) : 0;
 
+	if ((*name == 'f' || *name == 'e') &&
+		(i < l->opt->first_func || i - l->opt->first_func >= l->opt->n_funcs))
+		return refuse(l, "a function that is not to be compiled", name);
+	range = func_add(&l->ranges, sizeof(*range));
 	*range = (struct we_image_range){.begin = (uint32_t)at,
 		.end = (uint32_t)(at + size),
 		.func = name[0] == 'f' ? i : WE_NO_FUNC};
@@ -241,15 +303,17 @@ static void note_function(struct linking *l, const char *name, uint64_t at, uint
 		l->funcs[i - l->opt->first_func].body = (uint32_t)at;
 	else if (name[0] == 'e')
 		l->funcs[i - l->opt->first_func].entry = (uint32_t)at;
+	return 0;
 }
 
 static uint32_t symbol_named(struct linking *l, const char *name)
 {
+	if (name == NULL)
+		return 0;
 	for (uint32_t i = 1; i < l->n_symbols; i++) {
 		uint64_t at;
 
-		if (strcmp(l->names + l->symbols[i].st_name, name) == 0 &&
-			symbol_at(l, i, &at) == 0)
+		if (strcmp(symbol_name(l, &l->symbols[i]), name) == 0 && symbol_at(l, i, &at) == 0)
 			return (uint32_t)at;
 	}
 	return 0;
@@ -262,16 +326,16 @@ static int note_functions(struct linking *l)
 		return we_error_set(l->err, WE_E_NOMEM, 0, "no memory for an image");
 	for (uint32_t i = 1; i < l->n_symbols; i++) {
 		const Elf64_Sym *symbol = &l->symbols[i];
-		const char *name = l->names + symbol->st_name;
 		uint64_t at;
 		int rc;
 
 		if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC)
 			continue;
 		rc = symbol_at(l, i, &at);
+		if (rc == 0)
+			rc = note_function(l, symbol_name(l, symbol), at, symbol->st_size);
 		if (rc < 0)
 			return rc;
-		note_function(l, name, at, symbol->st_size);
 	}
 	for (uint32_t i = 0; i < l->opt->n_funcs; i++) {
 		char name[16];
@@ -291,13 +355,17 @@ static int note_functions(struct linking *l)
 static void note_line(void *env, uint64_t offset, uint32_t line, bool is_end)
 {
 	struct linking *l = env;
-	struct we_image_place *place = func_add(&l->places, sizeof(*place));
+	struct we_image_place *place;
 
+	if (offset > l->code_bytes) // of nothing that is here
+		return;
+	place = func_add(&l->places, sizeof(*place));
 	*place = (struct we_image_place){.pc = (uint32_t)offset, .at = is_end ? 0 : line};
 }
 
 // The program's addresses are in .text: where that is in the code.
-static void relocate_lines(struct linking *l, const Elf64_Shdr *section, uint8_t *program)
+static void relocate_lines(
+	struct linking *l, const Elf64_Shdr *section, uint8_t *program, uint64_t program_bytes)
 {
 	const Elf64_Rela *relas =
 		(const Elf64_Rela *)(const void *)(l->object + section->sh_offset);
@@ -307,6 +375,7 @@ static void relocate_lines(struct linking *l, const Elf64_Shdr *section, uint8_t
 		uint64_t value;
 
 		if (ELF64_R_TYPE(relas[k].r_info) != R_X86_64_64 ||
+			!is_within(relas[k].r_offset, 8, program_bytes) ||
 			symbol_at(l, ELF64_R_SYM(relas[k].r_info), &at) < 0)
 			continue;
 		value = at + (uint64_t)relas[k].r_addend;
@@ -340,7 +409,8 @@ static int note_places(struct linking *l)
 		uint8_t *program;
 		bool ok;
 
-		if (strcmp(l->pieces[i].name, ".debug_line") != 0)
+		if (strcmp(l->pieces[i].name, ".debug_line") != 0 ||
+			section->sh_type != SHT_PROGBITS)
 			continue;
 		program = malloc(section->sh_size + 1);
 		if (program == NULL)
@@ -348,7 +418,7 @@ static int note_places(struct linking *l)
 		memcpy(program, l->pieces[i].data, section->sh_size);
 		for (uint32_t k = 0; k < l->n_pieces; k++) {
 			if (l->sections[k].sh_type == SHT_RELA && l->sections[k].sh_info == i)
-				relocate_lines(l, &l->sections[k], program);
+				relocate_lines(l, &l->sections[k], program, section->sh_size);
 		}
 		ok = lines_read(program, section->sh_size, note_line, l);
 		free(program);

@@ -168,7 +168,8 @@ static const struct shape shapes[] = {
 				    "2 i32.const 5 i32.lt_u "
 				    "br_if 0 end i32.const 4"},
 	// ---- proofs ----
-	{"a narrower load after a wider one", "local.get 0 i64.load 0 drop local.get 0 i32.load 4"},
+	{"a narrower load after a wider one",
+		"local.get 0 i64.load 0 drop local.get 0 i32.load 4 drop i32.const 1"},
 	{"a wider load after a narrower one",
 		"local.get 0 i32.load8_u 0 local.get 0 i32.load 0 i32.add"},
 	{"a load at a larger offset", "local.get 0 i32.load 0 local.get 0 i32.load 1 i32.add"},
@@ -177,20 +178,20 @@ static const struct shape shapes[] = {
 					   "i32.load 5 i32.add local.get 0 i32.load 4 i32.add"},
 	{"a proof from one branch", "local.get 1 i32.const 1 i32.and if void local.get 0 i64.load "
 				    "8 drop end i32.const 3 "
-				    "global.set 0 local.get 0 i32.load 4"},
+				    "global.set 0 local.get 0 i32.load 4 drop i32.const 1"},
 	{"a proof from the other branch",
 		"local.get 1 i32.const 1 i32.and if void i32.const 4 global.set 0 else local.get 0 "
 		"i64.load 8 "
-		"drop end i32.const 3 global.set 0 local.get 0 i32.load 4"},
+		"drop end i32.const 3 global.set 0 local.get 0 i32.load 4 drop i32.const 1"},
 	{"a proof from the then to the else",
 		"local.get 1 i32.const 1 i32.and if i32 local.get 0 i64.load 8 i32.wrap_i64 else "
-		"local.get 0 i32.load 4 end"},
+		"local.get 0 i32.load 4 end drop i32.const 1"},
 	{"a proof behind a br_if", "block void local.get 1 i32.const 1 i32.and br_if 0 local.get 0 "
 				   "i64.load 8 drop end "
-				   "local.get 0 i32.load 4"},
+				   "local.get 0 i32.load 4 drop i32.const 1"},
 	{"a proof before a br_if",
 		"block void local.get 0 i64.load 8 drop local.get 1 i32.const 1 i32.and br_if 0 "
-		"i32.const 2 global.set 0 end local.get 0 i32.load 4"},
+		"i32.const 2 global.set 0 end local.get 0 i32.load 4 drop i32.const 1"},
 	{"a proof from a loop's first round",
 		"loop void local.get 0 i32.load 0 drop local.get 0 i32.load 0 drop local.get 0 "
 		"i32.const 4 i32.add local.set 0 local.get 0 i32.load 0 drop local.get 2 i32.const "
@@ -206,18 +207,21 @@ static const struct shape shapes[] = {
 					  "i32.const 4 i32.add local.get 2 i32.const 1 i32.add "
 					  "local.tee 2 i32.const 5 i32.lt_u "
 					  "br_if 0 end"},
-	{"a proof of an operand from a block", "local.get 0 block void local.get 1 i32.const 1 "
-					       "i32.and br_if 0 local.get 0 i64.load 8 drop "
-					       "end i32.const 3 global.set 0 i32.load 4"},
-	{"a proof of an operand from a then", "local.get 0 local.get 0 local.get 1 i32.const 1 "
-					      "i32.and if 6 i64.load 8 drop else drop end "
-					      "i32.const 3 global.set 0 i32.load 4"},
-	{"a proof of an operand from an else", "local.get 0 local.get 0 local.get 1 i32.const 1 "
-					       "i32.and if 6 drop else i64.load 8 drop end "
-					       "i32.const 3 global.set 0 i32.load 4"},
+	{"a proof of an operand from a block",
+		"local.get 0 block void local.get 1 i32.const 1 "
+		"i32.and br_if 0 local.get 0 i64.load 8 drop "
+		"end i32.const 3 global.set 0 i32.load 4 drop i32.const 1"},
+	{"a proof of an operand from a then",
+		"local.get 0 local.get 0 local.get 1 i32.const 1 "
+		"i32.and if 6 i64.load 8 drop else drop end "
+		"i32.const 3 global.set 0 i32.load 4 drop i32.const 1"},
+	{"a proof of an operand from an else",
+		"local.get 0 local.get 0 local.get 1 i32.const 1 "
+		"i32.and if 6 drop else i64.load 8 drop end "
+		"i32.const 3 global.set 0 i32.load 4 drop i32.const 1"},
 	{"a proof of an operand from then to else",
 		"local.get 0 local.get 1 i32.const 1 i32.and if 1 i64.load 8 drop i32.const 4 else "
-		"i32.const 3 global.set 0 i32.load 4 end"},
+		"i32.const 3 global.set 0 i32.load 4 end drop i32.const 1"},
 	{"a proof of an operand from a try_table",
 		"local.get 0 block void try_table void 1 catch_all 0 local.get 1 i32.const 1 "
 		"i32.and if void "
@@ -227,46 +231,48 @@ static const struct shape shapes[] = {
 		"local.get 0 block void try_table void 1 catch_all 0 i32.const 65529 local.get 1 "
 		"i32.add "
 		"call 4 i32.const 9 global.set 0 local.get 0 i64.load 8 drop end end i32.const 3 "
-		"global.set 0 i32.load 4"},
+		"global.set 0 i32.load 4 drop i32.const 1"},
 	{"a proof of an operand from a loop",
 		"local.get 0 block void loop void local.get 2 local.get 1 i32.const 3 i32.and "
 		"i32.eq br_if 1 "
 		"local.get 0 i64.load 8 drop local.get 2 i32.const 1 i32.add local.tee 2 i32.const "
 		"2 "
-		"i32.lt_u br_if 0 end end i32.const 3 global.set 0 i32.load 4"},
+		"i32.lt_u br_if 0 end end i32.const 3 global.set 0 i32.load 4 drop i32.const 1"},
 	{"a proof of a constant from a block",
 		"block void local.get 1 i32.const 1 i32.and br_if 0 i32.const 65529 i32.load 3 "
 		"drop end "
-		"i32.const 3 global.set 0 i32.const 65529 i32.load 3"},
+		"i32.const 3 global.set 0 i32.const 65529 i32.load 3 drop i32.const 1"},
 	{"a proof of a constant from then to else",
 		"local.get 1 i32.const 1 i32.and if i32 i32.const 65529 i32.load 4 else i32.const "
 		"3 global.set 0 "
-		"i32.const 65529 i32.load 4 end"},
+		"i32.const 65529 i32.load 4 end drop i32.const 1"},
 	{"a proof of a constant from one memory to another",
 		"i32.const 65529 i32.load 2 drop i32.const 1 memory.grow 1 drop i32.const 65529 "
 		"i32.load 4@1 "
-		"drop i32.const 3 global.set 0 i32.const 65529 i32.load 4"},
-	{"a proof in a try_table",
-		"try_table void 0 local.get 0 i64.load 8 drop end local.get 0 i32.load 4"},
+		"drop i32.const 3 global.set 0 i32.const 65529 i32.load 4 drop i32.const 1"},
+	{"a proof in a try_table", "try_table void 0 local.get 0 i64.load 8 drop end local.get 0 "
+				   "i32.load 4 drop i32.const 1"},
 	{"a proof of a catch", "block void try_table void 1 catch_all 0 local.get 1 i32.const 1 "
 			       "i32.and if void throw 0 end "
 			       "local.get 0 i64.load 8 drop end end i32.const 6 global.set 0 "
-			       "local.get 0 i32.load 4"},
+			       "local.get 0 i32.load 4 drop i32.const 1"},
 	{"a proof of a switch", "block void block void block void local.get 1 i32.const 3 i32.and "
 				"br_table 2 0 1 2 end "
 				"local.get 0 i64.load 0 drop end local.get 0 i32.load 4 drop end "
 				"i32.const 8 global.set 0 "
-				"local.get 0 i32.load 4"},
+				"local.get 0 i32.load 4 drop i32.const 1"},
 	{"a proof in one memory is none in another",
-		"local.get 0 i32.load 0 drop i32.const 3 global.set 0 local.get 0 i32.load 0@1"},
-	{"a proof of a sum",
-		"local.get 0 i32.load 8 drop local.get 0 i32.const 8 i32.add i32.load 0"},
+		"local.get 0 i32.load 0 drop i32.const 3 global.set 0 local.get 0 i32.load 0@1 "
+		"drop i32.const 1"},
+	{"a proof of a sum", "local.get 0 i32.load 8 drop local.get 0 i32.const 8 i32.add i32.load "
+			     "0 drop i32.const 1"},
 	{"a local that was set in between", "local.get 0 i32.load 0 drop local.get 1 local.set 0 "
 					    "i32.const 3 global.set 0 local.get 0 "
-					    "i32.load 0"},
-	{"a local that a branch has set", "local.get 0 i32.load 0 drop local.get 1 i32.const 1 "
-					  "i32.and if void local.get 1 local.set 0 end "
-					  "i32.const 3 global.set 0 local.get 0 i32.load 0"},
+					    "i32.load 0 drop i32.const 1"},
+	{"a local that a branch has set",
+		"local.get 0 i32.load 0 drop local.get 1 i32.const 1 "
+		"i32.and if void local.get 1 local.set 0 end "
+		"i32.const 3 global.set 0 local.get 0 i32.load 0 drop i32.const 1"},
 	{"a local that a loop has set", "local.get 0 i32.load 0 drop loop void local.get 0 "
 					"i32.load 0 drop local.get 1 local.set 0 "
 					"local.get 2 i32.const 1 i32.add local.tee 2 i32.const 3 "
@@ -276,7 +282,7 @@ static const struct shape shapes[] = {
 		"local.get 0 i32.load 0@1 local.get 1 i32.const 6 i32.store 4@1"},
 	{"a load before and after growth",
 		"block void local.get 1 i32.const 1 i32.and br_if 0 i32.const 1 memory.grow 1 drop "
-		"local.get 0 i32.load 0@1 drop end local.get 0 i32.load 0@1"},
+		"local.get 0 i32.load 0@1 drop end local.get 0 i32.load 0@1 drop i32.const 1"},
 	{"a constant at the end",
 		"i32.const 65532 i32.const 9 i32.store 0 i32.const 65532 i32.load 0"},
 	{"a constant across the end",
