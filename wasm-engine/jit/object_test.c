@@ -223,7 +223,7 @@ static void damage(uint8_t *bytes, size_t n, uint64_t *random)
 	const size_t sections = header->e_shoff;
 	const uint16_t n_sections = header->e_shnum;
 
-	for (uint32_t i = 1 + next_random(random) % 3; i > 0; i--) {
+	for (uint64_t i = 1 + next_random(random) % 3; i > 0; i--) {
 		const uint64_t x = any_of(random);
 		const size_t width = (size_t)1 << next_random(random) % 4;
 		size_t at = next_random(random) % n;
@@ -301,8 +301,8 @@ static void damaged_line_program_is_read_or_refused(void **state)
 
 		assert_non_null(program);
 		for (size_t k = 0; k < n; k++)
-			program[k] = (uint8_t)(next_random(&random) >> 13) %
-				     (next_random(&random) % 2 == 0 ? 14 : 255);
+			program[k] = (uint8_t)((next_random(&random) >> 13) %
+					       (next_random(&random) % 2 == 0 ? 14 : 255));
 		memcpy(program, header, sizeof(header));
 		memcpy(program, &len, 4);
 		if (next_random(&random) % 4 == 0)
