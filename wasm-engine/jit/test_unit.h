@@ -32,11 +32,6 @@ struct test_unit {
 	char features[TARGET_FEATURES_BYTES];
 };
 
-struct func {
-	struct unit *u;
-	LLVMValueRef fn; // returns enum we_trap
-};
-
 // Machine code in memory.
 struct test_code {
 	uint8_t *bytes; // mmap
@@ -45,7 +40,7 @@ struct test_code {
 	LLVMMemoryBufferRef object;
 };
 
-// ---- what lower.c will do ------------------------------------------------------------------------
+// ---- what lower.c and unit.c do, but for traps: a function returns enum we_trap ------------------------------------------------------------------------
 
 LLVMValueRef unit_intrinsic(struct unit *u, const char *name, LLVMTypeRef *types, unsigned n_types,
 	LLVMValueRef *args, unsigned n_args)
@@ -209,8 +204,8 @@ static inline void test_unit_add(struct test_unit *t, const char *name, const st
 	struct unit *u = &t->u;
 	LLVMTypeRef params[] = {u->t_ptr, u->t_ptr};
 	const char *letters = we_op_info[in->op].params;
-	struct func f = {
-		u, LLVMAddFunction(u->m, name, LLVMFunctionType(u->t_i32, params, 2, false))};
+	struct func f = {.u = u,
+		.fn = LLVMAddFunction(u->m, name, LLVMFunctionType(u->t_i32, params, 2, false))};
 	LLVMValueRef v[3], r;
 	uint32_t slot = 0;
 
