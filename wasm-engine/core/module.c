@@ -180,7 +180,7 @@ int we_module_create(struct we_engine *engine, struct we_bytes bytes, uint64_t f
 		return rc;
 	}
 	if (engine->config.jit_at_once)
-		(void)we_module_compile(module, NULL); // the stats know
+		rc = we_module_compile(module, NULL); // the stats know what came of it
 	*ret_module = module;
 	return 0;
 }

@@ -160,7 +160,8 @@ static _Noreturn void run_child(const struct job *job, int sock, pid_t server, u
 	limit_child(&job->request, have_bytes);
 	job->report->rc = compile_job(job, compile, &job->report->image_bytes, &err);
 	if (job->report->rc != 0)
-		snprintf(job->report->text, sizeof(job->report->text), "%s", err.msg);
+		snprintf(job->report->text, sizeof(job->report->text), "%.*s",
+			(int)sizeof(job->report->text) - 1, err.msg);
 	job->report->is_done = true;
 	_exit(0);
 }
