@@ -12,18 +12,18 @@
 
 enum {
 	TICK_MS = 1,
-	SLOTS = 4096,
 	CALLS = 200,  // of one module
 	DEADLINES = 3 // of one input: what does not end says little more when called again
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct we_store *watched; // under the lock
+// Under the lock.
+static struct we_store *watched;
+static uint64_t seen; // the entry that ran in it at the last tick
 
 static void *watch(void *arg)
 {
 	const struct timespec tick = {.tv_nsec = TICK_MS * 1000000};
-	uint64_t seen = 0;
 
 	(void)arg;
 	for (;;) {
@@ -54,10 +54,21 @@ static void set_watched(struct we_store *store)
 {
 	pthread_mutex_lock(&lock);
 	watched = store;
+	seen = 0;
 	pthread_mutex_unlock(&lock);
 }
 
-void fuzz_subject_init(struct fuzz_subject *subject, const uint8_t *data, size_t len)
+void fuzz_subject_watch(const struct fuzz_subject *subject)
+{
+	set_watched(subject->store);
+}
+
+static uint8_t last_byte(const struct fuzz_subject *subject)
+{
+	return subject->len > 0 ? subject->data[subject->len - 1] : 0;
+}
+
+static void make_store(struct fuzz_subject *subject)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const struct we_store_limits limits = {.memory_pages = 16,
@@ -68,25 +79,44 @@ void fuzz_subject_init(struct fuzz_subject *subject, const uint8_t *data, size_t
 		.call_depth = 200,
 		.heap_bytes = 1u << 20,
 		.heap_entry_bytes = 4u << 20};
-	const uint8_t last = len > 0 ? data[len - 1] : 0;
-	const struct we_engine_config config = {.gc_stress = last % 4 == 2};
 	struct we_error err;
 
-	*subject = (struct fuzz_subject){.data = data, .len = len};
-	if (we_engine_create(&config, &subject->engine, &err) < 0 ||
-		we_store_create(subject->engine, &limits, &subject->store, &err) < 0)
+	if (we_store_create(subject->engine, &limits, &subject->store, &err) < 0)
 		abort();
 	pthread_once(&once, start_watching);
 	set_watched(subject->store);
-	if (last % 8 == 1)
+	if (last_byte(subject) % 8 == 1)
 		we_store_interrupt(subject->store, 1); // the first entry is over at once
+}
+
+void fuzz_subject_init(struct fuzz_subject *subject, const uint8_t *data, size_t len)
+{
+	struct we_engine_config config = {0};
+	struct we_error err;
+
+	*subject = (struct fuzz_subject){.data = data, .len = len};
+	config.gc_stress = last_byte(subject) % 4 == 2;
+	config.deterministic = last_byte(subject) / 8 % 4 != 0;
+	if (we_engine_create(&config, &subject->engine, &err) < 0)
+		abort();
+	make_store(subject);
+}
+
+void fuzz_subject_init_beside(struct fuzz_subject *subject, const struct fuzz_subject *other)
+{
+	*subject = (struct fuzz_subject){.engine = other->engine,
+		.data = other->data,
+		.len = other->len,
+		.is_beside = true};
+	make_store(subject);
 }
 
 void fuzz_subject_fini(struct fuzz_subject *subject)
 {
 	set_watched(NULL);
 	we_store_destroy(subject->store);
-	we_engine_destroy(subject->engine);
+	if (!subject->is_beside)
+		we_engine_destroy(subject->engine);
 }
 
 void fuzz_subject_check(int rc, const struct we_error *err)
@@ -196,42 +226,50 @@ int fuzz_subject_supply(struct fuzz_subject *subject, const struct we_externtype
 	return rc < 0 ? 1 : 0;
 }
 
-static void catch_exception(struct we_store *store)
+uint64_t fuzz_subject_catch(struct fuzz_subject *subject, uint64_t *slots)
 {
-	const uint64_t exn = we_catch(store);
-	uint64_t slots[SLOTS];
+	const uint64_t exn = we_catch(subject->store);
 
-	if (exn == 0 || we_ref_kind(store, WE_EXNREF, exn) != WE_REFKIND_EXN)
+	if (exn == 0 || we_ref_kind(subject->store, WE_EXNREF, exn) != WE_REFKIND_EXN)
 		abort();
-	if (we_functype_n_slots(we_tag_type(we_exn_tag(store, exn))) <= SLOTS)
-		we_exn_args(store, exn, slots);
+	if (we_functype_n_slots(we_tag_type(we_exn_tag(subject->store, exn))) <= FUZZ_SLOTS)
+		we_exn_args(subject->store, exn, slots);
+	return exn;
 }
 
-static void call(struct fuzz_subject *subject, struct we_func *func)
+int fuzz_subject_call(struct fuzz_subject *subject, struct we_func *func, uint64_t *slots,
+	struct we_error *err)
 {
 	const struct we_functype *type = we_func_type(func);
-	uint64_t slots[SLOTS];
 	struct we_frame frames[4];
-	struct we_error err;
 	uint32_t at = 0;
 	int rc;
 
-	if (we_functype_n_slots(type) > SLOTS ||
+	if (we_functype_n_slots(type) > FUZZ_SLOTS ||
 		!can_answer(we_functype_params(type), type->n_params))
-		return;
+		return 1;
 	for (uint32_t i = 0; i < we_functype_n_params(type); i++) {
 		slots[at++] = argument(subject, we_functype_param(type, i));
 		if (we_functype_param(type, i) == WE_V128)
 			slots[at++] = next_slot(subject);
 	}
-	rc = we_func_call(func, slots, &err);
-	fuzz_subject_check(rc, &err);
+	rc = we_func_call(func, slots, err);
+	fuzz_subject_check(rc, err);
 	if (rc < 0)
 		(void)we_store_backtrace(subject->store, frames, 4);
-	if (rc == WE_E_EXHAUSTED && err.trap == WE_TRAP_DEADLINE)
+	if (rc == WE_E_EXHAUSTED && err->trap == WE_TRAP_DEADLINE)
 		subject->n_deadlines++;
-	if (rc == WE_E_TRAP && err.trap == WE_TRAP_UNCAUGHT_EXCEPTION)
-		catch_exception(subject->store);
+	return rc;
+}
+
+static void call(struct fuzz_subject *subject, struct we_func *func)
+{
+	uint64_t slots[FUZZ_SLOTS];
+	struct we_error err;
+
+	if (fuzz_subject_call(subject, func, slots, &err) == WE_E_TRAP &&
+		err.trap == WE_TRAP_UNCAUGHT_EXCEPTION)
+		(void)fuzz_subject_catch(subject, slots);
 }
 
 // A reference is what its type says, or null.

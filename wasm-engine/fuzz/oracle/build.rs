@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Links the engine's static libraries out of the meson build directory WEIR_BUILD (build/oracle).
-use std::{env, fs, path::Path};
+use std::{env, fs, path::Path, process::Command};
 
 fn archives(dir: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -17,15 +17,33 @@ fn archives(dir: &Path, found: &mut Vec<String>) {
     }
 }
 
+/// -L and -l of the LLVM that native code comes from.
+fn llvm() -> [String; 2] {
+    for program in ["llvm-config-22", "llvm-config"] {
+        let ask = |what| Command::new(program).arg(what).output();
+        if let (Ok(dir), Ok(libs)) = (ask("--libdir"), ask("--libs")) {
+            let word = |out: Vec<u8>| String::from_utf8(out).unwrap().trim().to_string();
+            return [format!("-L{}", word(dir.stdout)), word(libs.stdout)];
+        }
+    }
+    panic!("no llvm-config");
+}
+
 fn main() {
     let root = fs::canonicalize("../../..").unwrap();
     let build = env::var("WEIR_BUILD").unwrap_or_else(|_| "build/oracle".into());
     let build = root.join(build);
     let mut libs = Vec::new();
 
-    cc::Build::new()
+    let mut shim = cc::Build::new();
+    for folder in ["include", "base", "core", "native", "jit", "fuzz"] {
+        shim.include(root.join("wasm-engine").join(folder));
+    }
+    shim.define("_GNU_SOURCE", None)
+        .flag("-std=gnu17")
+        .flag("-march=x86-64-v2")
         .file("shim.c")
-        .include(root.join("wasm-engine/include"))
+        .file("../native_draw.c")
         .cargo_metadata(false)
         .compile("shim");
     archives(&build.join("wasm-engine"), &mut libs);
@@ -42,12 +60,11 @@ fn main() {
     }
     println!("cargo:rustc-link-arg=-Wl,--end-group");
     println!("cargo:rustc-link-arg=-lm");
-    // What a tier brings along, separated by spaces.
-    for arg in env::var("WEIR_LIBS").unwrap_or_default().split_whitespace() {
+    for arg in llvm() {
         println!("cargo:rustc-link-arg={arg}");
     }
-    println!("cargo:rerun-if-changed=shim.c");
-    println!("cargo:rerun-if-changed=../../include/we.h");
+    for file in ["shim.c", "../native_draw.c", "../native_draw.h", "../../include/we.h"] {
+        println!("cargo:rerun-if-changed={file}");
+    }
     println!("cargo:rerun-if-env-changed=WEIR_BUILD");
-    println!("cargo:rerun-if-env-changed=WEIR_LIBS");
 }

@@ -3,14 +3,14 @@
 // starts. And what is awkward to mirror.
 #include <stddef.h>
 
-#include "we.h"
+#include "jit.h"
+#include "native_draw.h"
 
 #define PIN(function, ...)                                                                         \
 	_Static_assert(__builtin_types_compatible_p(__typeof__(function), __VA_ARGS__), #function)
 
 PIN(we_failure_word, const char *(int));
 PIN(we_trap_text, const char *(enum we_trap));
-PIN(we_engine_create, int(const struct we_engine_config *, struct we_engine **, struct we_error *));
 PIN(we_functype_create,
 	int(struct we_engine *, const enum we_kind *, uint32_t, const enum we_kind *, uint32_t,
 		const struct we_functype **, struct we_error *));
@@ -45,15 +45,16 @@ PIN(we_catch, uint64_t(struct we_store *));
 PIN(we_exn_args, void(const struct we_store *, uint64_t, uint64_t *));
 
 extern const size_t oracle_pins[];
-int oracle_store_create(
-	struct we_engine *engine, struct we_store **ret_store, struct we_error *err);
+int oracle_engine_create(bool gc_stress, struct we_engine **ret_engine, struct we_error *err);
+bool oracle_is_deterministic(uint64_t number);
+int oracle_publish(struct we_module *module, uint64_t number, struct we_error *err);
+int oracle_store_create(struct we_engine *engine, bool is_interp, struct we_store **ret_store,
+	struct we_error *err);
 
 const size_t oracle_pins[] = {
 	sizeof(struct we_bytes),
 	sizeof(struct we_error),
 	offsetof(struct we_error, msg),
-	sizeof(struct we_engine_config),
-	offsetof(struct we_engine_config, gc_stress),
 	sizeof(struct we_extern),
 	offsetof(struct we_extern, of),
 	WE_EXNREF,
@@ -61,12 +62,35 @@ const size_t oracle_pins[] = {
 	WE_EXTERN_GLOBAL,
 };
 
-int oracle_store_create(struct we_engine *engine, struct we_store **ret_store, struct we_error *err)
+int oracle_engine_create(bool gc_stress, struct we_engine **ret_engine, struct we_error *err)
+{
+	const struct we_engine_config config = {.deterministic = true, .gc_stress = gc_stress};
+
+	return we_engine_create(&config, ret_engine, err);
+}
+
+bool oracle_is_deterministic(uint64_t number)
+{
+	return fuzz_native_draw(number).deterministic;
+}
+
+int oracle_publish(struct we_module *module, uint64_t number, struct we_error *err)
+{
+	const struct fuzz_native how = fuzz_native_draw(number);
+
+	return fuzz_native_publish(module, &how, err);
+}
+
+int oracle_store_create(struct we_engine *engine, bool is_interp, struct we_store **ret_store,
+	struct we_error *err)
 {
 	const struct we_store_limits limits = {
 		.stack_bytes = 16u << 20,
 		.call_depth = 4000,
 	};
+	const int rc = we_store_create(engine, &limits, ret_store, err);
 
-	return we_store_create(engine, &limits, ret_store, err);
+	if (rc == 0)
+		we_store_set_interp(*ret_store, is_interp);
+	return rc;
 }

@@ -20,13 +20,6 @@ pub struct WeError {
 }
 
 #[repr(C)]
-struct EngineConfig {
-    deterministic: bool,
-    gc_stress: bool,
-    max_func_bytes: u64,
-}
-
-#[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Extern {
     pub kind: u32,
@@ -36,7 +29,7 @@ pub struct Extern {
 pub type HostFn = extern "C" fn(*mut c_void, *mut u64, *mut WeError) -> c_int;
 
 extern "C" {
-    static oracle_pins: [usize; 10];
+    static oracle_pins: [usize; 8];
     fn we_error_trap(
         err: *mut WeError,
         trap: u32,
@@ -47,7 +40,7 @@ extern "C" {
     ) -> c_int;
     fn we_failure_word(rc: c_int) -> *const c_char;
     fn we_trap_text(trap: u32) -> *const c_char;
-    fn we_engine_create(c: *const EngineConfig, ret: *mut *mut c_void, e: *mut WeError) -> c_int;
+    fn oracle_engine_create(gc_stress: bool, ret: *mut *mut c_void, err: *mut WeError) -> c_int;
     fn we_engine_destroy(engine: *mut c_void);
     fn we_functype_create(
         engine: *mut c_void,
@@ -68,7 +61,14 @@ extern "C" {
         err: *mut WeError,
     ) -> c_int;
     fn we_module_unref(module: *mut c_void);
-    fn oracle_store_create(engine: *mut c_void, ret: *mut *mut c_void, err: *mut WeError) -> c_int;
+    fn oracle_is_deterministic(number: u64) -> bool;
+    fn oracle_publish(module: *mut c_void, number: u64, err: *mut WeError) -> c_int;
+    fn oracle_store_create(
+        engine: *mut c_void,
+        is_interp: bool,
+        ret: *mut *mut c_void,
+        err: *mut WeError,
+    ) -> c_int;
     fn we_store_destroy(store: *mut c_void);
     fn we_store_entry(store: *const c_void) -> u64;
     fn we_store_interrupt(store: *mut c_void, entry: u64);
@@ -170,6 +170,8 @@ pub struct Failure {
     /// trap.def, for "trap" and "exhausted"
     pub trap: &'static str,
     pub text: String,
+    /// Byte of the module and function that it is about.
+    pub place: (u64, u32),
 }
 
 impl std::fmt::Display for Failure {
@@ -198,6 +200,7 @@ impl WeError {
             word,
             trap: if has_trap { trap_text(self.trap) } else { "" },
             text: format!("{text} (at 0x{:x})", self.offset),
+            place: (self.offset, self.func),
         }
     }
 }
@@ -229,14 +232,12 @@ pub struct Engine(*mut c_void);
 unsafe impl Send for Engine {}
 
 impl Engine {
-    /// gc_stress: collect at every allocation.
+    /// Deterministic. gc_stress: collect at every allocation.
     pub fn new(gc_stress: bool) -> Engine {
         let mirror = [
             size_of::<Bytes>(),
             size_of::<WeError>(),
             offset_of!(WeError, msg),
-            size_of::<EngineConfig>(),
-            offset_of!(EngineConfig, gc_stress),
             size_of::<Extern>(),
             offset_of!(Extern, of),
             EXNREF as usize,
@@ -244,13 +245,8 @@ impl Engine {
             GLOBAL as usize,
         ];
         assert_eq!(mirror, unsafe { oracle_pins }, "we.h has changed");
-        let config = EngineConfig {
-            deterministic: true,
-            gc_stress,
-            max_func_bytes: 0,
-        };
         let (mut engine, mut err) = (null_mut(), WeError::new());
-        let rc = unsafe { we_engine_create(&config, &mut engine, &mut err) };
+        let rc = unsafe { oracle_engine_create(gc_stress, &mut engine, &mut err) };
         check(rc, &err).unwrap();
         Engine(engine)
     }
@@ -265,9 +261,10 @@ impl Engine {
         check(rc, &err).map(|()| Module(module))
     }
 
-    pub fn store(&self) -> Store {
+    /// is_interp: no native code runs in it.
+    pub fn store(&self, is_interp: bool) -> Store {
         let (mut store, mut err) = (null_mut(), WeError::new());
-        let rc = unsafe { oracle_store_create(self.0, &mut store, &mut err) };
+        let rc = unsafe { oracle_store_create(self.0, is_interp, &mut store, &mut err) };
         check(rc, &err).unwrap();
         Store(store, self.0)
     }
@@ -279,7 +276,24 @@ impl Drop for Engine {
     }
 }
 
+/// Is the native code that the number chooses?
+pub fn is_deterministic(number: u64) -> bool {
+    unsafe { oracle_is_deterministic(number) }
+}
+
 pub struct Module(*mut c_void);
+
+impl Module {
+    /// Native code of this process, of a kind that the number chooses (native_draw.h). Returns false when there was nothing to
+    /// compile.
+    pub fn publish(&self, number: u64) -> Result<bool, Failure> {
+        let mut err = WeError::new();
+        match unsafe { oracle_publish(self.0, number, &mut err) } {
+            1 => Ok(false),
+            rc => check(rc, &err).map(|()| true),
+        }
+    }
+}
 
 impl Drop for Module {
     fn drop(&mut self) {

@@ -122,14 +122,18 @@ fn kinds(rng: &mut Rng) -> InstructionKinds {
 }
 
 /// A configuration drawn at random: swarm testing.
-fn config(rng: &mut Rng) -> wasm_smith::Config {
+fn config(rng: &mut Rng, is_small: bool) -> wasm_smith::Config {
     let mut config = features::smith();
     config.canonicalize_nans = true;
     config.allowed_instructions = kinds(rng);
     config.disallow_traps = rng.chance(3, 4);
     config.min_funcs = 3;
     config.max_funcs = 4 + rng.below(6);
-    config.max_instructions = 150 + rng.below(1600);
+    config.max_instructions = if is_small {
+        20 + rng.below(100)
+    } else {
+        150 + rng.below(1600)
+    };
     config.max_type_size = 300;
     config.max_types = 16 + rng.below(40);
     config.max_tags = rng.below(6);
@@ -156,9 +160,9 @@ fn config(rng: &mut Rng) -> wasm_smith::Config {
 }
 
 /// One module in two comes out; the others are none of wasm-smith's, or too odd to be exported whole.
-pub fn subject(rng: &mut Rng) -> Option<Subject> {
-    let config = config(rng);
-    let mut bytes = rng.bytes(64 << 10);
+pub fn subject(rng: &mut Rng, is_small: bool) -> Option<Subject> {
+    let config = config(rng, is_small);
+    let mut bytes = rng.bytes(if is_small { 8 << 10 } else { 64 << 10 });
     // A zero ends a body: with a zero in 256 bytes they would be short.
     for byte in &mut bytes {
         if *byte == 0 && !rng.chance(1, 8) {

@@ -74,6 +74,16 @@ pub fn has_loose_nans(bytes: &[u8]) -> bool {
     })
 }
 
+/// Why a module with relaxed instructions may differ where native code need not be deterministic.
+pub const FREE_RELAXED: &str = "relaxed: native code that chooses as the machine does";
+
+/// Does the module perhaps have a relaxed instruction?
+pub fn has_relaxed(bytes: &[u8]) -> bool {
+    bytes
+        .windows(3)
+        .any(|b| b[0] == 0xfd && (0x80..=0x93).contains(&b[1]) && b[2] == 2)
+}
+
 fn fits(mask: &str, said: &str) -> bool {
     match mask {
         ACCEPTS => said == ACCEPTS,

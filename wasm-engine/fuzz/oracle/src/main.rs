@@ -16,12 +16,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str = "usage: weir-oracle validate | run [OPTION...]
+const USAGE: &str = "usage: weir-oracle validate | run | tiers [OPTION...]
        weir-oracle generate [OPTION...]
        weir-oracle replay FILE.wasm
 
 validate   mutants against wasmparser
 run        generated modules against wasmtime
+tiers      smaller ones, as native code too
 generate   write what run would begin with to the state folder
 replay     both on one file, aloud
 
@@ -81,7 +82,8 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
     let good = match (args.command.as_str(), args.file) {
         ("validate", None) => validate::run(&args.options, &args.conformance),
-        ("run", None) => run::run(&args.options),
+        ("run", None) => run::run(&args.options, false),
+        ("tiers", None) => run::run(&args.options, true),
         ("generate", None) => {
             run::generate(&args.options);
             true

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-//! The same module in this engine and in wasmtime: are results, traps, calls of the host, globals, memories and tables
-//! the same after every call?
+//! The same module in this engine, as code of the interpreter and as native code, and in wasmtime: are results, traps,
+//! calls of the host, globals, memories and tables the same after every call?
 use crate::campaign::{self, Counts, Options, Slot};
 use crate::engine::{self, Engine, Extern, Failure, Interrupter, Ref, WeError};
 use crate::features;
 use crate::generate::{self, Subject, FUEL};
-use crate::limits::{has_loose_nans, masked, LOOSE_NANS, RUN};
+use crate::limits::{has_loose_nans, has_relaxed, masked, FREE_RELAXED, LOOSE_NANS, RUN};
 use crate::rng::Rng;
 use std::ffi::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -319,6 +319,12 @@ impl Engines {
     }
 }
 
+#[derive(Clone, Copy)]
+struct How {
+    native: bool,
+    verbose: bool,
+}
+
 /// Why a module was not compared to the end.
 enum Stop {
     Masked(&'static str),
@@ -327,22 +333,102 @@ enum Stop {
     Refused,
 }
 
+/// A module in a store of this engine.
+struct Side {
+    name: &'static str,
+    instance: Option<engine::Instance>,
+    store: Box<engine::Store>,
+    log: Box<Log>,
+    host_funcs: Vec<Box<HostFunc>>,
+    /// Of the last failure: Failure::place.
+    place: (u64, u32),
+}
+
+/// What a call is given.
+enum Given {
+    Slots(Vec<u64>),
+    /// An anyref of the host.
+    Any(u64),
+    /// The function exported under that name.
+    Func(String),
+}
+
+impl Side {
+    fn new(name: &'static str, store: engine::Store) -> Side {
+        Side {
+            name,
+            instance: None,
+            store: Box::new(store),
+            log: Box::default(),
+            host_funcs: Vec::new(),
+            place: (0, 0),
+        }
+    }
+
+    fn host_func(&mut self, i: usize) -> Extern {
+        let (_, params, results) = generate::HOST_FUNCS[i];
+        let kinds = |types: &[wasm_encoder::ValType]| -> Vec<u32> {
+            types.iter().map(|&ty| kind(ty)).collect()
+        };
+        self.host_funcs.push(Box::new(HostFunc {
+            which: i,
+            log: &mut *self.log,
+            store: &*self.store,
+        }));
+        let env: *mut HostFunc = &mut **self.host_funcs.last_mut().unwrap();
+        self.store
+            .host_func(&kinds(params), &kinds(results), our_host, env.cast())
+    }
+
+    fn slots(&self, given: &Given) -> Vec<u64> {
+        match given {
+            Given::Slots(slots) => slots.clone(),
+            Given::Any(host) => vec![self.store.any_from_host(*host)],
+            Given::Func(name) => vec![self.export(name).of as u64],
+        }
+    }
+
+    fn export(&self, name: &str) -> Extern {
+        self.instance.as_ref().unwrap().export(name).unwrap()
+    }
+
+    fn failed(&mut self, failure: Failure) -> End {
+        self.place = failure.place;
+        our_end(failure)
+    }
+
+    fn call(
+        &mut self,
+        watch: &Watch,
+        name: &str,
+        given: &[Given],
+        results: impl Iterator<Item = ValType>,
+    ) -> End {
+        let mut slots = given.iter().flat_map(|given| self.slots(given)).collect();
+        if let Some(fuel) = self.instance.as_ref().unwrap().export("fuel") {
+            fuel.global_set([u64::from(FUEL), 0]);
+        }
+        let func = self.export(name);
+        match watch.over(&self.store, || func.call(&mut slots)) {
+            Ok(()) => End::Results(our_values(&self.store, results, &slots)),
+            Err(failure) => self.failed(failure),
+        }
+    }
+}
+
 /// One module in both engines.
 struct Pair<'a> {
     verbose: bool,
     watch: &'a Watch,
     store: wasmtime::Store<Log>,
     instance: Option<wasmtime::Instance>,
-    ours: Option<engine::Instance>,
-    our_store: Box<engine::Store>,
-    our_log: Box<Log>,
-    host_funcs: Vec<Box<HostFunc>>,
+    sides: Vec<Side>,
     names: Vec<String>, // of exported functions
     counts: &'a mut Counts,
 }
 
 /// Do two ends agree? A stack that both exhaust is masked too: they need not do so at the same place.
-fn compare_ends(what: &str, ours: &End, theirs: &End) -> Result<(), Stop> {
+fn compare_ends(what: &str, side: &str, ours: &End, theirs: &End) -> Result<(), Stop> {
     let same = match (ours, theirs) {
         (End::Results(a), End::Results(b)) => a == b,
         (End::Exception(a), End::Exception(b)) => a == b,
@@ -355,7 +441,7 @@ fn compare_ends(what: &str, ours: &End, theirs: &End) -> Result<(), Stop> {
     match masked(RUN, &ours.to_string(), &theirs.to_string()) {
         Some(reason) => Err(Stop::Masked(reason)),
         None => Err(Stop::Difference(format!(
-            "{what}\nours: {ours}\nwasmtime: {theirs}\n"
+            "{what}\n{side}: {ours}\nwasmtime: {theirs}\n"
         ))),
     }
 }
@@ -367,50 +453,53 @@ impl Pair<'_> {
         }
     }
 
-    fn imports(&mut self, module: &wasmtime::Module) -> (Vec<Extern>, Vec<wasmtime::Extern>) {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    /// For each side, and for wasmtime.
+    fn imports(&mut self, module: &wasmtime::Module) -> (Vec<Vec<Extern>>, Vec<wasmtime::Extern>) {
+        let mut ours = vec![Vec::new(); self.sides.len()];
+        let mut theirs = Vec::new();
         let (mut memory, mut table) = (None, None);
         let mut globals = vec![None; generate::HOST_GLOBALS.len()];
         let mut funcs = vec![None; generate::HOST_FUNCS.len()];
         for import in module.imports() {
             let name = import.name();
             let (our, their) = match name {
-                "m" => *memory.get_or_insert_with(|| self.host_memory()),
-                "t" => *table.get_or_insert_with(|| self.host_table()),
+                "m" => memory.get_or_insert_with(|| self.host_memory()),
+                "t" => table.get_or_insert_with(|| self.host_table()),
                 _ => {
                     let global = generate::HOST_GLOBALS.iter().position(|row| row.0 == name);
                     let func = generate::HOST_FUNCS.iter().position(|row| row.0 == name);
                     match (global, func) {
-                        (Some(i), _) => *globals[i].get_or_insert_with(|| self.host_global(i)),
-                        (_, Some(i)) => *funcs[i].get_or_insert_with(|| self.host_func(i)),
+                        (Some(i), _) => globals[i].get_or_insert_with(|| self.host_global(i)),
+                        (_, Some(i)) => funcs[i].get_or_insert_with(|| self.host_func(i)),
                         _ => unreachable!("wasm-smith imports what there is"),
                     }
                 }
             };
-            ours.push(our);
-            theirs.push(their);
+            for (ours, our) in ours.iter_mut().zip(our) {
+                ours.push(*our);
+            }
+            theirs.push(*their);
         }
         (ours, theirs.into_iter().map(Into::into).collect())
     }
 
-    fn host_memory(&mut self) -> (Extern, Their) {
+    fn host_memory(&mut self) -> (Vec<Extern>, Their) {
         let (min, max) = generate::HOST_MEMORY;
         let ty = wasmtime::MemoryType::new(min as u32, Some(max as u32));
         let theirs = wasmtime::Memory::new(&mut self.store, ty).unwrap();
-        (self.our_store.memory(min, max), Their::Memory(theirs))
+        let ours = self.sides.iter().map(|side| side.store.memory(min, max));
+        (ours.collect(), Their::Memory(theirs))
     }
 
-    fn host_table(&mut self) -> (Extern, Their) {
+    fn host_table(&mut self) -> (Vec<Extern>, Their) {
         let (min, max) = generate::HOST_TABLE;
         let ty = wasmtime::TableType::new(wasmtime::RefType::FUNCREF, min as u32, Some(max as u32));
         let theirs = wasmtime::Table::new(&mut self.store, ty, wasmtime::Ref::Func(None)).unwrap();
-        (
-            self.our_store.table(engine::FUNCREF, min, max),
-            Their::Table(theirs),
-        )
+        let table = |side: &Side| side.store.table(engine::FUNCREF, min, max);
+        (self.sides.iter().map(table).collect(), Their::Table(theirs))
     }
 
-    fn host_global(&mut self, i: usize) -> (Extern, Their) {
+    fn host_global(&mut self, i: usize) -> (Vec<Extern>, Their) {
         let (_, ty, is_mut, bits) = generate::HOST_GLOBALS[i];
         let mutability = if is_mut {
             wasmtime::Mutability::Var
@@ -420,26 +509,16 @@ impl Pair<'_> {
         let value = val(&their_type(ty), Value::Bits(bits));
         let ty_theirs = wasmtime::GlobalType::new(their_type(ty), mutability);
         let theirs = wasmtime::Global::new(&mut self.store, ty_theirs, value).unwrap();
+        let global = |side: &Side| side.store.global(kind(ty), is_mut, bits);
         (
-            self.our_store.global(kind(ty), is_mut, bits),
+            self.sides.iter().map(global).collect(),
             Their::Global(theirs),
         )
     }
 
-    fn host_func(&mut self, i: usize) -> (Extern, Their) {
+    fn host_func(&mut self, i: usize) -> (Vec<Extern>, Their) {
         let (name, params, results) = generate::HOST_FUNCS[i];
-        let kinds = |types: &[wasm_encoder::ValType]| -> Vec<u32> {
-            types.iter().map(|&ty| kind(ty)).collect()
-        };
-        self.host_funcs.push(Box::new(HostFunc {
-            which: i,
-            log: &mut *self.our_log,
-            store: &*self.our_store,
-        }));
-        let env: *mut HostFunc = &mut **self.host_funcs.last_mut().unwrap();
-        let ours = self
-            .our_store
-            .host_func(&kinds(params), &kinds(results), our_host, env.cast());
+        let ours = self.sides.iter_mut().map(|side| side.host_func(i)).collect();
         let ty = wasmtime::FuncType::new(
             self.store.engine(),
             params.iter().map(|&ty| their_type(ty)),
@@ -473,17 +552,20 @@ impl Pair<'_> {
         module: &wasmtime::Module,
     ) -> Result<(), Stop> {
         let (our_imports, imports) = self.imports(module);
-        let ours = self.watch.over(&self.our_store, || {
-            self.our_store.instance(our_module, &our_imports)
-        });
+        let mut ours = Vec::new();
+        for (side, imports) in self.sides.iter_mut().zip(&our_imports) {
+            let instance = self
+                .watch
+                .over(&side.store, || side.store.instance(our_module, imports));
+            ours.push(match instance {
+                Ok(instance) => {
+                    side.instance = Some(instance);
+                    End::Results(Vec::new())
+                }
+                Err(failure) => side.failed(failure),
+            });
+        }
         let theirs = wasmtime::Instance::new(&mut self.store, module, &imports);
-        let ours = match ours {
-            Ok(instance) => {
-                self.ours = Some(instance);
-                End::Results(Vec::new())
-            }
-            Err(failure) => our_end(failure),
-        };
         let theirs = match theirs {
             Ok(instance) => {
                 self.instance = Some(instance);
@@ -491,14 +573,34 @@ impl Pair<'_> {
             }
             Err(err) => their_end(err),
         };
+        self.compare_all("instantiate", ours, theirs).map(|_| ())
+    }
+
+    /// How a call ended on each side. Returns it.
+    fn compare_all(&mut self, what: &str, ours: Vec<End>, theirs: End) -> Result<End, Stop> {
         let (ours, theirs) = self.exceptions(ours, theirs);
-        self.say(|| format!("instantiate\n    ours: {ours}\n    wasmtime: {theirs}"));
-        compare_ends("instantiate", &ours, &theirs)
+        self.say(|| what.to_string());
+        for (side, ours) in self.sides.iter().zip(&ours) {
+            self.say(|| format!("    {}: {ours}", side.name));
+        }
+        self.say(|| format!("    wasmtime: {theirs}"));
+        for (side, ours) in self.sides.iter().zip(&ours) {
+            compare_ends(what, side.name, ours, &theirs)?;
+        }
+        if let [a, b, ..] = &self.sides[..] {
+            if matches!(theirs, End::Trap(_) | End::Exception(_)) && a.place != b.place {
+                return Err(Stop::Difference(format!(
+                    "{what}: {theirs}\n{}: at {:x?}\n{}: at {:x?}\n",
+                    a.name, a.place, b.name, b.place
+                )));
+            }
+        }
+        Ok(theirs)
     }
 
     /// Take what is thrown on both sides, with its arguments.
-    fn exceptions(&mut self, mut ours: End, mut theirs: End) -> (End, End) {
-        let mut types = Vec::new();
+    fn exceptions(&mut self, mut ours: Vec<End>, mut theirs: End) -> (Vec<End>, End) {
+        let mut types: Vec<ValType> = Vec::new();
         if let End::Exception(values) = &mut theirs {
             let mut scope = wasmtime::RootScope::new(&mut self.store);
             let exn = scope.as_context_mut().take_pending_exception().unwrap();
@@ -509,10 +611,12 @@ impl Pair<'_> {
                 values.push(their_value(&mut scope, &val));
             }
         }
-        if let End::Exception(values) = &mut ours {
-            // Room for the arguments of any tag.
-            let slots = self.our_store.catch(4000);
-            *values = our_values(&self.our_store, types.into_iter(), &slots);
+        for (side, ours) in self.sides.iter().zip(&mut ours) {
+            if let End::Exception(values) = ours {
+                // Room for the arguments of any tag.
+                let slots = side.store.catch(4000);
+                *values = our_values(&side.store, types.iter().cloned(), &slots);
+            }
         }
         (ours, theirs)
     }
@@ -524,7 +628,7 @@ impl Pair<'_> {
         ty: &ValType,
         has_any: &mut bool,
         rng: &mut Rng,
-    ) -> Option<(Val, Vec<u64>)> {
+    ) -> Option<(Val, Given)> {
         let ValType::Ref(wanted) = ty else {
             let value = number(ty, rng)?;
             let slots = match value {
@@ -532,22 +636,22 @@ impl Pair<'_> {
                 Value::V128(bits) => vec![bits as u64, (bits >> 64) as u64],
                 Value::Ref(_) => unreachable!(),
             };
-            return Some((val(ty, value), slots));
+            return Some((val(ty, value), Given::Slots(slots)));
         };
         if wanted.is_nullable() && rng.chance(1, 3) {
-            return Some((Val::null_ref(wanted.heap_type()), vec![0]));
+            return Some((Val::null_ref(wanted.heap_type()), Given::Slots(vec![0])));
         }
         let host = 1 + rng.below(1000) as u64;
         match wanted.heap_type() {
             HeapType::Extern => {
                 let outside = ExternRef::new(&mut self.store, host).unwrap();
-                return Some((outside.into(), vec![host]));
+                return Some((outside.into(), Given::Slots(vec![host])));
             }
             HeapType::Any if !*has_any => {
                 *has_any = true;
                 let outside = ExternRef::new(&mut self.store, host).unwrap();
                 let any = AnyRef::convert_extern(&mut self.store, outside).unwrap();
-                return Some((any.into(), vec![self.our_store.any_from_host(host)]));
+                return Some((any.into(), Given::Any(host)));
             }
             _ => {}
         }
@@ -560,11 +664,10 @@ impl Pair<'_> {
                     .then(|| (val, name))
             });
             if let Some((val, name)) = func {
-                let ours = self.ours.as_ref().unwrap().export(name).unwrap();
-                return Some((val, vec![ours.of as u64]));
+                return Some((val, Given::Func(name.clone())));
             }
         }
-        let null = (Val::null_ref(wanted.heap_type()), vec![0]);
+        let null = (Val::null_ref(wanted.heap_type()), Given::Slots(vec![0]));
         wanted.is_nullable().then_some(null)
     }
 
@@ -575,33 +678,26 @@ impl Pair<'_> {
             .get_func(&mut self.store, name)
             .unwrap();
         let ty = func.ty(&self.store);
-        let (mut args, mut slots, mut has_any) = (Vec::new(), Vec::new(), false);
+        let (mut args, mut given, mut has_any) = (Vec::new(), Vec::new(), false);
         for ty in ty.params() {
-            let Some((val, slot)) = self.argument(&ty, &mut has_any, rng) else {
+            let Some((val, ours)) = self.argument(&ty, &mut has_any, rng) else {
                 self.counts.add("functions without an argument to give", 1);
                 return Ok(());
             };
             args.push(val);
-            slots.extend(slot);
+            given.push(ours);
         }
-        let ours = self.ours.as_ref().unwrap();
-        if let Some(fuel) = ours.export("fuel") {
-            fuel.global_set([u64::from(FUEL), 0]);
-            let fuel = self.instance.unwrap().get_global(&mut self.store, "fuel");
+        let fuel = self.instance.unwrap().get_global(&mut self.store, "fuel");
+        if let Some(fuel) = fuel {
             let value = Val::I32(FUEL as i32);
-            fuel.unwrap().set(&mut self.store, value).unwrap();
+            fuel.set(&mut self.store, value).unwrap();
         }
-        let our_func = ours.export(name).unwrap();
-        let ours = self
-            .watch
-            .over(&self.our_store, || our_func.call(&mut slots));
+        let mut ours = Vec::new();
+        for side in &mut self.sides {
+            ours.push(side.call(self.watch, name, &given, ty.results()));
+        }
         let mut results = vec![Val::I32(0); ty.results().len()];
         let theirs = func.call(&mut self.store, &args, &mut results);
-
-        let ours = match ours {
-            Ok(()) => End::Results(our_values(&self.our_store, ty.results(), &slots)),
-            Err(failure) => our_end(failure),
-        };
         let theirs = match theirs {
             Ok(()) => End::Results(
                 results
@@ -611,15 +707,13 @@ impl Pair<'_> {
             ),
             Err(err) => their_end(err),
         };
-        let (ours, theirs) = self.exceptions(ours, theirs);
         let what = format!("call {name} {args:?}");
-        self.say(|| format!("{what}\n    ours: {ours}\n    wasmtime: {theirs}"));
-        compare_ends(&what, &ours, &theirs)?;
+        let end = self.compare_all(&what, ours, theirs)?;
         self.counts.add(
-            &match ours {
+            &match end {
                 End::Results(_) => "calls that return alike".into(),
                 End::Exception(_) => "calls that throw alike".into(),
-                _ => format!("calls that trap alike: {ours}"),
+                _ => format!("calls that trap alike: {end}"),
             },
             1,
         );
@@ -628,20 +722,17 @@ impl Pair<'_> {
 
     /// All that can be seen from outside.
     fn compare_state(&mut self, what: &str) -> Result<(), Stop> {
-        let ours = self.ours.as_ref().unwrap();
-        let differ = |thing: &str, a: String, b: String| {
-            Err(Stop::Difference(format!(
-                "{thing} after {what}\nours: {a}\nwasmtime: {b}\n"
-            )))
-        };
-        if *self.our_log != *self.store.data() {
-            return differ(
-                "calls of the host",
-                format!("{:x?}", self.our_log),
-                format!("{:x?}", self.store.data()),
-            );
+        for side in &mut self.sides {
+            if *side.log != *self.store.data() {
+                return Err(Stop::Difference(format!(
+                    "calls of the host after {what}\n{}: {:x?}\nwasmtime: {:x?}\n",
+                    side.name,
+                    side.log,
+                    self.store.data()
+                )));
+            }
+            side.log.clear();
         }
-        self.our_log.clear();
         self.store.data_mut().clear();
 
         let instance = self.instance.unwrap();
@@ -650,55 +741,76 @@ impl Pair<'_> {
             .map(|export| (export.name().to_string(), export.into_extern()))
             .collect();
         for (name, export) in exports {
-            let ours = ours.export(&name).unwrap();
-            match export {
-                wasmtime::Extern::Global(global) => {
-                    let ty = global.ty(&self.store);
-                    let types = std::iter::once(ty.content().clone());
-                    let a = our_values(&self.our_store, types, &ours.global_get());
-                    let mut scope = wasmtime::RootScope::new(&mut self.store);
-                    let val = global.get(&mut scope);
-                    let b = their_value(&mut scope, &val);
-                    if a[0] != b {
-                        return differ(&name, format!("{:x?}", a[0]), format!("{b:x?}"));
-                    }
-                }
-                wasmtime::Extern::Memory(memory) => {
-                    let (a, b) = (ours.memory_bytes(), memory.data(&self.store));
-                    if a.len() != b.len() {
-                        return differ(&name, a.len().to_string(), b.len().to_string());
-                    }
-                    if a != b {
-                        let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap();
-                        return differ(
-                            &format!("{name} at 0x{at:x}"),
-                            format!("{:x?}", &a[at..(at + 16).min(a.len())]),
-                            format!("{:x?}", &b[at..(at + 16).min(b.len())]),
-                        );
-                    }
-                }
-                wasmtime::Extern::Table(table) => {
-                    let (a, b) = (ours.table_size(), table.size(&self.store));
-                    if a != b {
-                        return differ(&name, a.to_string(), b.to_string());
-                    }
-                    let kind = ref_kind(table.ty(&self.store).element());
-                    let mut scope = wasmtime::RootScope::new(&mut self.store);
-                    for i in 0..a {
-                        let val = table.get(&mut scope, i).unwrap().into();
-                        let a = Value::Ref(self.our_store.reference(kind, ours.table_get(i)));
-                        let b = their_value(&mut scope, &val);
-                        if a != b {
-                            let what = format!("{name}[{i}]");
-                            return differ(&what, format!("{a:x?}"), format!("{b:x?}"));
-                        }
-                    }
-                }
-                _ => {}
+            for side in &self.sides {
+                compare_export(&mut self.store, side, &name, &export).map_err(
+                    |(thing, ours, theirs)| {
+                        Stop::Difference(format!(
+                            "{thing} after {what}\n{}: {ours}\nwasmtime: {theirs}\n",
+                            side.name
+                        ))
+                    },
+                )?;
             }
         }
         Ok(())
     }
+}
+
+/// Fails with the thing that differs, and what it is on each side.
+fn compare_export(
+    store: &mut wasmtime::Store<Log>,
+    side: &Side,
+    name: &str,
+    export: &wasmtime::Extern,
+) -> Result<(), (String, String, String)> {
+    let differ = |thing: String, a: String, b: String| Err((thing, a, b));
+    let ours = side.export(name);
+    match export {
+        wasmtime::Extern::Global(global) => {
+            let ty = global.ty(&*store);
+            let types = std::iter::once(ty.content().clone());
+            let a = our_values(&side.store, types, &ours.global_get());
+            let mut scope = wasmtime::RootScope::new(store);
+            let val = global.get(&mut scope);
+            let b = their_value(&mut scope, &val);
+            if a[0] != b {
+                return differ(name.into(), format!("{:x?}", a[0]), format!("{b:x?}"));
+            }
+        }
+        wasmtime::Extern::Memory(memory) => {
+            let (a, b) = (ours.memory_bytes(), memory.data(&*store));
+            if a.len() != b.len() {
+                return differ(name.into(), a.len().to_string(), b.len().to_string());
+            }
+            if a != b {
+                let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap();
+                return differ(
+                    format!("{name} at 0x{at:x}"),
+                    format!("{:x?}", &a[at..(at + 16).min(a.len())]),
+                    format!("{:x?}", &b[at..(at + 16).min(b.len())]),
+                );
+            }
+        }
+        wasmtime::Extern::Table(table) => {
+            let (a, b) = (ours.table_size(), table.size(&*store));
+            if a != b {
+                return differ(name.into(), a.to_string(), b.to_string());
+            }
+            let kind = ref_kind(table.ty(&*store).element());
+            let mut scope = wasmtime::RootScope::new(store);
+            for i in 0..a {
+                let val = table.get(&mut scope, i).unwrap().into();
+                let a = Value::Ref(side.store.reference(kind, ours.table_get(i)));
+                let b = their_value(&mut scope, &val);
+                if a != b {
+                    let thing = format!("{name}[{i}]");
+                    return differ(thing, format!("{a:x?}"), format!("{b:x?}"));
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// A host's thing in wasmtime, which can be copied.
@@ -789,12 +901,36 @@ fn number(ty: &ValType, rng: &mut Rng) -> Option<Value> {
     })
 }
 
+/// Native code of a kind that follows from the number.
+fn publish(
+    module: &engine::Module,
+    number: u64,
+    bytes: &[u8],
+    counts: &mut Counts,
+) -> Result<(), Stop> {
+    let start = Instant::now();
+    let result = module.publish(number);
+    counts.add("us of the compiler", start.elapsed().as_micros() as u64);
+    match result {
+        Ok(true) => counts.add("modules with native code", 1),
+        Ok(false) => {}
+        Err(failure) if failure.word == "unsupported" => {
+            counts.add("modules beyond limits of the compiler", 1)
+        }
+        Err(failure) => return Err(Stop::Difference(format!("compiler: {failure}\n"))),
+    }
+    if !engine::is_deterministic(number) && has_relaxed(bytes) {
+        return Err(Stop::Masked(FREE_RELAXED));
+    }
+    Ok(())
+}
+
 /// Compare one module, with arguments that follow from its bytes; what happened goes to counts.
 fn compare(
     engines: &Engines,
     watch: &Watch,
     bytes: &[u8],
-    verbose: bool,
+    how: How,
     counts: &mut Counts,
 ) -> Result<(), Stop> {
     let hash = bytes.iter().fold(0u64, |hash, &byte| {
@@ -827,15 +963,17 @@ fn compare(
         }
         (Err(_), Err(_)) => return Err(Stop::Refused),
     };
+    let mut sides = vec![Side::new("interpreter", ours.store(true))];
+    if how.native {
+        sides.push(Side::new("native", ours.store(false)));
+        publish(&our_module, hash >> 8, bytes, counts)?;
+    }
     let mut pair = Pair {
-        verbose,
+        verbose: how.verbose,
         watch,
         store: wasmtime::Store::new(&engines.theirs, Log::new()),
         instance: None,
-        ours: None,
-        our_store: Box::new(ours.store()),
-        our_log: Box::default(),
-        host_funcs: Vec::new(),
+        sides,
         names: module
             .exports()
             .filter(|export| export.ty().func().is_some())
@@ -899,10 +1037,21 @@ fn with_watch(f: impl FnOnce(&Watch)) {
 
 // ---- the part of a soak -------------------------------------------------------------------------
 
-fn one(engines: &Engines, watch: &Watch, name: &str, subject: &Subject, slot: &mut Slot) {
+fn one(
+    engines: &Engines,
+    watch: &Watch,
+    name: &str,
+    subject: &Subject,
+    native: bool,
+    slot: &mut Slot,
+) {
+    let how = How {
+        native,
+        verbose: false,
+    };
     slot.begin(&subject.bytes);
     let result = catch_unwind(AssertUnwindSafe(|| {
-        compare(engines, watch, &subject.bytes, false, &mut slot.counts)
+        compare(engines, watch, &subject.bytes, how, &mut slot.counts)
     }));
     slot.counts.add("modules", 1);
     slot.counts.add("module bytes", subject.bytes.len() as u64);
@@ -920,18 +1069,25 @@ fn one(engines: &Engines, watch: &Watch, name: &str, subject: &Subject, slot: &m
     }
 }
 
-pub fn run(options: &Options) -> bool {
+/// A large module, or most often a small one where native code is made of it.
+fn subject(rng: &mut Rng, native: bool) -> Option<Subject> {
+    let is_small = native && !rng.chance(1, 20);
+    generate::subject(rng, is_small)
+}
+
+/// Native code, too: the part is called tiers.
+pub fn run(options: &Options, native: bool) -> bool {
     let engines = Engines::new();
-    campaign::run("run", options, |number, slot| {
+    let part = if native { "tiers" } else { "run" };
+    campaign::run(part, options, |number, slot| {
         with_watch(|watch| {
             let mut rng = Rng::new(options.seed, number);
             let mut n = 0;
             while n < EPOCH {
-                let generated = catch_unwind(AssertUnwindSafe(|| generate::subject(&mut rng)));
-                match generated {
+                match catch_unwind(AssertUnwindSafe(|| subject(&mut rng, native))) {
                     Ok(Some(subject)) => {
                         let name = format!("{}-{number}-{n}", options.seed);
-                        one(&engines, watch, &name, &subject, slot);
+                        one(&engines, watch, &name, &subject, native, slot);
                         n += 1;
                     }
                     Ok(None) => slot.counts.add("not generated", 1),
@@ -947,8 +1103,7 @@ pub fn generate(options: &Options) {
     let mut rng = Rng::new(options.seed, 0);
     let mut n = 0;
     while n < EPOCH {
-        let generated = catch_unwind(AssertUnwindSafe(|| generate::subject(&mut rng)));
-        if let Ok(Some(subject)) = generated {
+        if let Ok(Some(subject)) = catch_unwind(AssertUnwindSafe(|| subject(&mut rng, false))) {
             let name = format!("run-{}-0-{n}.wasm", options.seed);
             std::fs::write(options.dir.join(name), subject.bytes).unwrap();
             n += 1;
@@ -959,9 +1114,13 @@ pub fn generate(options: &Options) {
 /// Both engines on one module, aloud. Returns true when they agree.
 pub fn replay(bytes: &[u8]) -> bool {
     let engines = Engines::new();
+    let how = How {
+        native: true,
+        verbose: true,
+    };
     let mut agree = false;
     with_watch(
-        |watch| match compare(&engines, watch, bytes, true, &mut Counts::default()) {
+        |watch| match compare(&engines, watch, bytes, how, &mut Counts::default()) {
             Ok(()) => {
                 println!("no difference");
                 agree = true;
