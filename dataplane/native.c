@@ -120,6 +120,20 @@ static void say_unsupported(const struct dp_native *native, const char *why)
 		dp_log_warn("filters run in the interpreter: %s", why);
 }
 
+// What the machine prevented (a process that was killed when it started) may succeed a moment later.
+static int try_compile(struct dp_native *native, struct ws_program *program, struct we_error *err)
+{
+	static const long pauses_ms[] = {50, 250, 1250};
+	int rc = ws_program_compile(program, err);
+
+	for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]) && rc == WE_E_HOST; i++) {
+		for (long ms = 0; ms < pauses_ms[i] && !atomic_load(&native->stop); ms += 10)
+			nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		rc = ws_program_compile(program, err);
+	}
+	return rc;
+}
+
 // Is there nothing to be had for other filters either?
 static bool compile(struct dp_native *native, uint32_t idx)
 {
@@ -128,7 +142,7 @@ static bool compile(struct dp_native *native, uint32_t idx)
 	struct we_error err;
 
 	atomic_store(&job->state, DP_CODE_COMPILING);
-	job->rc = ws_program_compile(job->program, &err);
+	job->rc = try_compile(native, job->program, &err);
 	if (atomic_load(
 		    &native->stop)) // it may have come to that by itself, but nobody asks any more
 		return false;

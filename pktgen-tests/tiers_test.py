@@ -6,6 +6,7 @@
 FAKE-JIT is the compiler of the engine's own tests: a custom section of a module says how it fails. The other tests take the real one, and are
 skipped in a build without LLVM.
 """
+import contextlib
 import glob
 import json
 import os
@@ -232,7 +233,7 @@ def a_compiler_that_keeps_to_no_protocol_costs_native_code_and_nothing_else():
 def children(weir):
     found = []
     for path in glob.glob(f"/proc/{weir.process.pid}/task/*/children"):
-        with open(path, encoding="ascii") as file:
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:  # threads come and go
             found += [int(pid) for pid in file.read().split()]
     return found
 
@@ -244,15 +245,20 @@ def a_compiler_that_is_killed_is_started_again():
         for _ in range(3):
             rig.wait_until(lambda: children(weir) or code(weir.stats())["state"] == "done", "a compiler")
             for pid in children(weir):
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.2)
 
     with rig.folder() as folder:
-        file = edited(folder, lambda module: wasm_edit.add_function(module, wasm_edit.huge(1 << 16)))
-        report, _ = under_load(folder, configure(folder, file), meanwhile=kill_some)
+        def many(module):
+            for _ in range(8):
+                module = wasm_edit.add_function(module, wasm_edit.huge(1 << 15))
+            return module
+
+        report, _ = under_load(folder, configure(folder, edited(folder, many)), meanwhile=kill_some)
     say("killed", report)
     row = code(report)
-    assert row["native"] + row["interpreted"] == row["functions"], row
+    assert row["native"] > 0 and row["native"] + row["interpreted"] == row["functions"], row
 
 
 def a_run_ends_within_seconds_when_the_compiler_never_does():
