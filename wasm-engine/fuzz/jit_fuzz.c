@@ -30,8 +30,8 @@ struct pair {
 	struct we_module *module;
 	const struct we_instance *x; // in interp
 	const struct we_instance *y; // in native
-	bool has_choice; // the module may answer in more than one way
-	bool is_over;    // nothing more is compared
+	bool has_choice;             // the module may answer in more than one way
+	bool is_over;                // nothing more is compared
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -263,8 +263,8 @@ static void call_all(struct pair *p)
 		struct we_extern a, b;
 
 		we_module_export(p->module, i, &export);
-		if (we_instance_export(
-			    p->x, (const char *)export.name.data, export.name.len, &a) != 0 ||
+		if (we_instance_export(p->x, (const char *)export.name.data, export.name.len, &a) !=
+				0 ||
 			we_instance_export(
 				p->y, (const char *)export.name.data, export.name.len, &b) != 0)
 			abort();
@@ -337,8 +337,8 @@ static bool compile(struct pair *p, const uint8_t *data, size_t len)
 		fprintf(stderr, "compiler: %s\n", err.msg);
 		abort();
 	}
-	p->has_choice = has_choice(
-		p->module, how.deterministic && p->interp.engine->config.deterministic);
+	p->has_choice =
+		has_choice(p->module, how.deterministic && p->interp.engine->config.deterministic);
 	return rc == 0;
 }
 

@@ -20,8 +20,7 @@ struct fuzz_native fuzz_native_draw(uint64_t number)
 						  : FUZZ_NATIVE_WHOLE};
 }
 
-static int publish(
-	struct we_module *module, const struct we_jit_options *opt, struct we_error *err)
+static int publish(struct we_module *module, const struct we_jit_options *opt, struct we_error *err)
 {
 	struct we_image *image = NULL;
 	void *bytes = NULL;

@@ -104,10 +104,8 @@ void fuzz_subject_init(struct fuzz_subject *subject, const uint8_t *data, size_t
 
 void fuzz_subject_init_beside(struct fuzz_subject *subject, const struct fuzz_subject *other)
 {
-	*subject = (struct fuzz_subject){.engine = other->engine,
-		.data = other->data,
-		.len = other->len,
-		.is_beside = true};
+	*subject = (struct fuzz_subject){
+		.engine = other->engine, .data = other->data, .len = other->len, .is_beside = true};
 	make_store(subject);
 }
 
@@ -237,8 +235,8 @@ uint64_t fuzz_subject_catch(struct fuzz_subject *subject, uint64_t *slots)
 	return exn;
 }
 
-int fuzz_subject_call(struct fuzz_subject *subject, struct we_func *func, uint64_t *slots,
-	struct we_error *err)
+int fuzz_subject_call(
+	struct fuzz_subject *subject, struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	const struct we_functype *type = we_func_type(func);
 	struct we_frame frames[4];

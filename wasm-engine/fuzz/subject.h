@@ -40,7 +40,7 @@ void fuzz_subject_check(int rc, const struct we_error *err);
 void fuzz_subject_watch(const struct fuzz_subject *subject);
 // Call a function with the next arguments. slots: room for FUZZ_SLOTS; results.
 // Returns: as we_func_call, checked; 1 when there are no arguments to give.
-int fuzz_subject_call(struct fuzz_subject *subject, struct we_func *func, uint64_t *slots,
-	struct we_error *err);
+int fuzz_subject_call(
+	struct fuzz_subject *subject, struct we_func *func, uint64_t *slots, struct we_error *err);
 // Take the exception that is under way. slots: its arguments, when there are not more than FUZZ_SLOTS.
 uint64_t fuzz_subject_catch(struct fuzz_subject *subject, uint64_t *slots);

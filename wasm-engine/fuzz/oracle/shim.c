@@ -81,8 +81,8 @@ int oracle_publish(struct we_module *module, uint64_t number, struct we_error *e
 	return fuzz_native_publish(module, &how, err);
 }
 
-int oracle_store_create(struct we_engine *engine, bool is_interp, struct we_store **ret_store,
-	struct we_error *err)
+int oracle_store_create(
+	struct we_engine *engine, bool is_interp, struct we_store **ret_store, struct we_error *err)
 {
 	const struct we_store_limits limits = {
 		.stack_bytes = 16u << 20,
