@@ -330,8 +330,7 @@ static void module_compile_in_four_threads_compiles_once(void **state)
 	(void)state;
 	start("slow");
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(
-			pthread_create(&threads[i], NULL, compile_in_thread, &threads[i]), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, compile_in_thread, &module), 0);
 	for (unsigned i = 0; i < 4; i++) {
 		pthread_join(threads[i], &result);
 		assert_non_null(result);
