@@ -242,11 +242,10 @@ static int llvm_error(struct we_error *err, LLVMErrorRef e)
 static int run_passes(struct unit *u, LLVMTargetMachineRef tm, struct we_error *err)
 {
 	LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-	const char *chosen = getenv("WEIR_JIT_PASSES"); // for experiments
 	LLVMErrorRef e;
 
 	LLVMPassBuilderOptionsSetInlinerThreshold(options, 100);
-	e = LLVMRunPasses(u->m, chosen != NULL ? chosen : passes, tm, options);
+	e = LLVMRunPasses(u->m, passes, tm, options);
 	LLVMDisposePassBuilderOptions(options);
 	return e != NULL ? llvm_error(err, e) : 0;
 }
@@ -271,9 +270,6 @@ static int emit(struct unit *u, LLVMTargetMachineRef tm, const struct we_jit_opt
 	char *msg = NULL;
 	int rc;
 
-	if (getenv("WEIR_JIT_ASM") != NULL)
-		LLVMTargetMachineEmitToFile(
-			tm, u->m, getenv("WEIR_JIT_ASM"), LLVMAssemblyFile, &msg);
 	if (LLVMTargetMachineEmitToMemoryBuffer(tm, u->m, LLVMObjectFile, &msg, &object)) {
 		rc = we_error_set(err, WE_E_HOST, 0, "LLVM: %.150s", msg);
 		LLVMDisposeMessage(msg);
@@ -331,8 +327,6 @@ static int compile(const struct we_module *module, const struct we_jit_options *
 	define(&u, opt, text);
 	LLVMDIBuilderFinalize(u.di);
 	rc = opt->verify ? verify(&u, err) : 0;
-	if (getenv("WEIR_JIT_IR") != NULL)
-		LLVMPrintModuleToFile(u.m, getenv("WEIR_JIT_IR"), NULL);
 	if (rc == 0)
 		rc = run_passes(&u, tm, err);
 	if (rc == 0)
