@@ -311,15 +311,15 @@ static int compile(const struct we_module *module, const struct we_jit_options *
 	void **ret_image, size_t *ret_bytes, struct we_error *err)
 {
 	struct unit u;
-	char *layout;
+	LLVMTargetDataRef layout;
 	int rc;
 
 	unit_init(&u, module, opt);
 	LLVMContextSetDiagnosticHandler(u.cx, note_complaint, complaints);
 	LLVMSetTarget(u.m, TARGET_TRIPLE);
-	layout = LLVMCopyStringRepOfTargetData(LLVMCreateTargetDataLayout(tm));
-	LLVMSetDataLayout(u.m, layout);
-	LLVMDisposeMessage(layout);
+	layout = LLVMCreateTargetDataLayout(tm);
+	LLVMSetModuleDataLayout(u.m, layout);
+	LLVMDisposeTargetData(layout);
 	unit_scan(&u);
 	for (we_funcidx i = 0; i < complaints->n_funcs; i++)
 		u.is_skipped[i] = u.is_skipped[i] || complaints->is_too_large[i];

@@ -179,8 +179,9 @@ static void wrong_use_exits_with_2(void **state)
 	static const char *const uses[] = {
 		"",
 		"--no-such-option $FILE",
-		"--tier jit $FILE",
+		"--tier fast $FILE",
 		"--tier",
+		"--cpu",
 		"--deadline-us x $FILE",
 		"--max-memory-pages 0 $FILE",
 		"--max-heap-bytes 0 $FILE",
