@@ -95,7 +95,7 @@ static void init_rt(struct unit *u)
 #undef WE_RT
 	};
 
-	_Static_assert(RT_N <= JIT_MAX_RT, "t_rt has a type for each");
+	_Static_assert((int)RT_N <= (int)JIT_MAX_RT, "t_rt has a type for each");
 	for (unsigned i = 0; i < RT_N; i++)
 		u->t_rt[i] = rt_function(u, rows[i].ret, rows[i].params);
 }
@@ -281,7 +281,7 @@ const char *unit_enter_name(struct unit *u, const struct we_functype *type, char
 {
 	for (size_t i = 0; i < u->n_sigs; i++) {
 		if (u->sigs[i].type == type) {
-			snprintf(buf, 16, "w%zu", i);
+			snprintf(buf, 16, "w%u", (unsigned)i);
 			return buf;
 		}
 	}
@@ -296,7 +296,7 @@ LLVMValueRef unit_enter(struct unit *u, const struct we_functype *type)
 		if (u->sigs[i].type == type)
 			return u->sigs[i].enter;
 	}
-	snprintf(name, sizeof(name), "w%zu", u->n_sigs);
+	snprintf(name, sizeof(name), "w%u", (unsigned)u->n_sigs);
 	u->sigs[u->n_sigs] =
 		(struct sig){.type = type, .enter = LLVMAddFunction(u->m, name, u->t_enter)};
 	return u->sigs[u->n_sigs++].enter;
