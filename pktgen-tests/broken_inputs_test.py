@@ -385,7 +385,7 @@ EXPECTED = {
     "command_line_with_a_capture_for_a_filter": (FAULT,
         "weir: DIR/whole.pcap:0x0: malformed: magic header not detected: found d4 c3 b2 a1, expected 00 61 73 6d"),
     "command_line_with_nothing_to_validate": (USAGE,
-        "weir: validate: found no file, expected FILE.wasm... (see weir help validate)"),
+        "weir: validate: found no file, expected FILE... (see weir help validate)"),
     "command_line_with_nowhere_to_wrap_to": (USAGE,
         "weir: wrap: --output is missing: where should the component go? (see weir help wrap)"),
     "command_line_with_a_component_to_wrap": (FAULT,
