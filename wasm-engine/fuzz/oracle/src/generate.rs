@@ -130,7 +130,7 @@ fn config(rng: &mut Rng, is_small: bool) -> wasm_smith::Config {
     config.min_funcs = 3;
     config.max_funcs = 4 + rng.below(6);
     config.max_instructions = if is_small {
-        20 + rng.below(100)
+        10 + rng.below(70)
     } else {
         150 + rng.below(1600)
     };
@@ -159,7 +159,8 @@ fn config(rng: &mut Rng, is_small: bool) -> wasm_smith::Config {
     config
 }
 
-/// One module in two comes out; the others are none of wasm-smith's, or too odd to be exported whole.
+/// One module in two comes out; the others are none of wasm-smith's, or too odd to be exported whole. A small one has
+/// bodies.
 pub fn subject(rng: &mut Rng, is_small: bool) -> Option<Subject> {
     let config = config(rng, is_small);
     let mut bytes = rng.bytes(if is_small { 8 << 10 } else { 64 << 10 });
@@ -171,7 +172,8 @@ pub fn subject(rng: &mut Rng, is_small: bool) -> Option<Subject> {
     }
     let mut module = wasm_smith::Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
     let fuel = module.ensure_termination(FUEL).ok()?;
-    export_all(&module.to_bytes(), fuel)
+    let subject = export_all(&module.to_bytes(), fuel)?;
+    (!is_small || subject.n_bodies > 0).then_some(subject)
 }
 
 fn export_all(bytes: &[u8], fuel: u32) -> Option<Subject> {

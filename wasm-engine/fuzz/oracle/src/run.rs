@@ -1071,7 +1071,7 @@ fn one(
 
 /// A large module, or most often a small one where native code is made of it.
 fn subject(rng: &mut Rng, native: bool) -> Option<Subject> {
-    let is_small = native && !rng.chance(1, 20);
+    let is_small = native && !rng.chance(1, 32);
     generate::subject(rng, is_small)
 }
 
