@@ -86,22 +86,6 @@ int cm_component_compile(struct cm_component *component, struct we_error *err)
 	return is_whole ? 0 : 1;
 }
 
-static void add_jit_stats(struct we_jit_stats *sum, const struct we_jit_stats *more)
-{
-	sum->n_funcs += more->n_funcs;
-	sum->n_funcs_native += more->n_funcs_native;
-	sum->n_funcs_cached += more->n_funcs_cached;
-	sum->n_funcs_given_up += more->n_funcs_given_up;
-	sum->n_requests += more->n_requests;
-	sum->n_cache_ignored += more->n_cache_ignored;
-	for (size_t i = 0; i < WE_JIT_FAILURES; i++)
-		sum->n_failures[i] += more->n_failures[i];
-	sum->code_bytes += more->code_bytes;
-	sum->compile_ns += more->compile_ns;
-	if (more->last_failure[0] != '\0')
-		memcpy(sum->last_failure, more->last_failure, sizeof(sum->last_failure));
-}
-
 void cm_component_jit_stats(const struct cm_component *component, struct we_jit_stats *ret_stats)
 {
 	struct we_module *const *modules = component->root->modules.data;
@@ -111,7 +95,7 @@ void cm_component_jit_stats(const struct cm_component *component, struct we_jit_
 		struct we_jit_stats stats;
 
 		we_module_jit_stats(modules[i], &stats);
-		add_jit_stats(ret_stats, &stats);
+		we_jit_stats_add(ret_stats, &stats);
 	}
 }
 

@@ -38,10 +38,10 @@ enum {
 	WE_ABI_RET_INTS = 3,
 	WE_ABI_RET_FLOATS = 2,
 	WE_ABI_BUF_SLOTS = 2048, // more than parameters or results have
-	WE_ABI_STACK_MARGIN =
-		65536, // bytes below stack_limit that runtime functions, signal frames and the largest frame may use
+	// Bytes below stack_limit: the frame of the function that looked and of one that did not, runtime functions, a signal's frame.
+	WE_ABI_STACK_MARGIN = 65536,
 	WE_ABI_MAX_FRAME =
-		32768, // bytes of one generated function's frame; larger ones stay in the interpreter
+		16384, // bytes of a generated function's frame; larger ones stay in the interpreter
 };
 
 // An entry from the host that runs native code; lives on the C stack, linked in the thread.

@@ -266,6 +266,8 @@ WE_PUBLIC void we_module_jit_stats(const struct we_module *module, struct we_jit
 WE_PUBLIC void we_engine_jit_stats(const struct we_engine *engine, struct we_jit_stats *ret);
 // "v1" to "v4": the level of x86-64 that this machine has.
 WE_PUBLIC const char *we_machine_level(void);
+// Add the counts of another module; the last failure is that one's, if it has one.
+WE_PUBLIC void we_jit_stats_add(struct we_jit_stats *sum, const struct we_jit_stats *more);
 WE_PUBLIC const char *we_jit_failure_word(enum we_jit_failure failure); // "timed out", ...
 
 // ---- stores -------------------------------------------------------------------------------------

@@ -33,15 +33,10 @@ struct target {
 	char max_frame[16]; // WE_ABI_MAX_FRAME
 };
 
+// By somebody who has a reference to it: what is exported is declared.
 static bool may_be_called(const struct we_module *module, we_funcidx idx)
 {
-	if (module->is.funcs[idx].is_declared || (module->has_start && module->start == idx))
-		return true;
-	for (uint32_t i = 0; i < module->n_exports; i++) {
-		if (module->exports[i].kind == WE_EXTERN_FUNC && module->exports[i].idx == idx)
-			return true;
-	}
-	return false;
+	return module->is.funcs[idx].is_declared || (module->has_start && module->start == idx);
 }
 
 // An entry is one jump: it has no frame of its own.
@@ -75,7 +70,7 @@ static void define(struct unit *u, const struct we_jit_options *opt, const struc
 {
 	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
 		if (u->bodies[i] != NULL)
-			(void)lower_func(u, i);
+			lower_func(u, i);
 	}
 	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
 		char name[16];
@@ -88,7 +83,7 @@ static void define(struct unit *u, const struct we_jit_options *opt, const struc
 		LLVMSetVisibility(entry, LLVMHiddenVisibility);
 		set_attributes(entry, target, false);
 		unit_entry(u, i, entry);
-		(void)unit_enter(u, u->module->is.funcs[i].type);
+		(void)unit_sig(u, u->module->is.funcs[i].type);
 	}
 	for (size_t i = 0; i < u->n_sigs; i++) {
 		LLVMSetVisibility(u->sigs[i].enter, LLVMHiddenVisibility);
@@ -107,24 +102,23 @@ static bool is_intrinsic_or_asm(LLVMValueRef call)
 	       (LLVMIsAFunction(callee) != NULL && LLVMGetIntrinsicID(callee) != 0);
 }
 
-static bool is_noreturn(struct unit *u, LLVMValueRef call)
+static bool is_noreturn(LLVMValueRef call)
 {
 	const unsigned kind = LLVMGetEnumAttributeKindForName("noreturn", 8);
 
-	(void)u;
 	return LLVMGetCallSiteEnumAttribute(
 		       call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, kind) != NULL;
 }
 
 // Does the function call what may come back to it? A jump to a tail callee counts: that checks by itself.
-static bool has_calls(struct unit *u, LLVMValueRef fn)
+static bool has_calls(LLVMValueRef fn)
 {
 	for (LLVMBasicBlockRef bb = LLVMGetFirstBasicBlock(fn); bb != NULL;
 		bb = LLVMGetNextBasicBlock(bb)) {
 		for (LLVMValueRef in = LLVMGetFirstInstruction(bb); in != NULL;
 			in = LLVMGetNextInstruction(in)) {
 			if (LLVMIsACallInst(in) == NULL || is_intrinsic_or_asm(in) ||
-				is_noreturn(u, in) ||
+				is_noreturn(in) ||
 				LLVMGetTailCallKind(in) == LLVMTailCallKindMustTail)
 				continue;
 			return true;
@@ -193,7 +187,7 @@ static void finish_functions(struct unit *u)
 		if (LLVMIsDeclaration(fn) || name[0] != 'f')
 			continue;
 		widen_addresses(u, fn);
-		if (has_calls(u, fn))
+		if (has_calls(fn))
 			guard_stack(
 				u, fn, u->module->is.funcs[strtoul(name + 1, NULL, 10)].body.at);
 	}
@@ -295,15 +289,6 @@ static LLVMTargetMachineRef make_machine(const struct target *text)
 		return NULL;
 	return LLVMCreateTargetMachine(target, TARGET_TRIPLE, text->cpu, text->features,
 		LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
-}
-
-void we_jit_init(void)
-{
-	LLVMInitializeX86TargetInfo();
-	LLVMInitializeX86Target();
-	LLVMInitializeX86TargetMC();
-	LLVMInitializeX86AsmPrinter();
-	LLVMInitializeX86Disassembler();
 }
 
 static int compile(const struct we_module *module, const struct we_jit_options *opt,

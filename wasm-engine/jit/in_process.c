@@ -7,22 +7,18 @@
 #include <stdlib.h>
 
 #include "publish.h"
+#include "target.h"
 
-int we_jit_publish_here(
+int we_jit_publish_range(
 	struct we_module *module, const struct we_jit_options *opt, struct we_error *err)
 {
-	struct we_jit_options mine = *opt;
 	struct we_image *image = NULL;
 	void *bytes = NULL;
 	size_t n = 0;
 	int rc;
 
-	mine.first_func = module->is.n_imported_funcs;
-	mine.n_funcs = module->is.n_funcs - module->is.n_imported_funcs;
-	if (mine.n_funcs == 0)
-		return 1;
-	we_jit_init();
-	rc = we_jit_compile(module, &mine, &bytes, &n, err);
+	target_init();
+	rc = we_jit_compile(module, opt, &bytes, &n, err);
 	if (rc == 0)
 		rc = we_image_map(bytes, n, &image, err);
 	if (rc == 0) {
@@ -32,4 +28,14 @@ int we_jit_publish_here(
 	}
 	free(bytes);
 	return rc;
+}
+
+int we_jit_publish_here(
+	struct we_module *module, const struct we_jit_options *opt, struct we_error *err)
+{
+	struct we_jit_options mine = *opt;
+
+	mine.first_func = module->is.n_imported_funcs;
+	mine.n_funcs = module->is.n_funcs - module->is.n_imported_funcs;
+	return mine.n_funcs == 0 ? 1 : we_jit_publish_range(module, &mine, err);
 }

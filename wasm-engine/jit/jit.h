@@ -21,9 +21,7 @@ struct we_jit_options {
 	bool verify; // run LLVM's verifier after lowering: tests
 };
 
-// Once in a process, before the first compilation; again is nothing.
-void we_jit_init(void);
-// Compile. What cannot be (too large, too deeply nested: see limits of lower.h) is left out of the image.
-// Returns: 0 and an image, owned (free); UNSUPPORTED when nothing could be compiled; HOST when LLVM refuses.
+// After target_init (target.h). What cannot be (too large, too deeply nested, too large a frame: see lower.h) has no code in the image.
+// Returns: 0 and an image, owned (free). Fails: HOST when LLVM refuses.
 WE_MUST_USE int we_jit_compile(const struct we_module *module, const struct we_jit_options *opt,
 	void **ret_image, size_t *ret_bytes, struct we_error *err);

@@ -106,29 +106,12 @@ static void print_wasm(const struct listing *l, uint32_t at, char *buf, size_t c
 
 // ---- machine code -------------------------------------------------------------------------------
 
-// The wasm instruction of a place in the code, bytes from the start of the module; 0: none.
-static uint32_t wasm_at(const struct listing *l, uint32_t pc)
-{
-	uint32_t lo = 0;
-	uint32_t hi = l->header->n_places;
-
-	while (lo < hi) {
-		const uint32_t mid = lo + (hi - lo) / 2;
-
-		if (l->places[mid].pc <= pc)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo == 0 ? 0 : l->places[lo - 1].at;
-}
-
 static void print_range(const struct listing *l, const struct we_image_range *range)
 {
 	uint32_t last = UINT32_MAX;
 
 	for (uint32_t pc = range->begin; pc < range->end;) {
-		const uint32_t at = wasm_at(l, pc);
+		const uint32_t at = we_image_place_at(l->places, l->header->n_places, pc);
 		char wasm[96] = "";
 		char text[128];
 		const size_t n =

@@ -189,16 +189,27 @@ static LLVMBasicBlockRef to_prologue(struct func *f)
 	return back;
 }
 
-LLVMValueRef func_store(struct func *f)
+// A pointer that never changes, loaded once: *cell, base + offset bytes.
+static LLVMValueRef load_once(
+	struct func *f, LLVMValueRef *cell, LLVMValueRef base, uint64_t offset)
 {
-	if (f->store == NULL) {
+	if (*cell == NULL) {
 		LLVMBasicBlockRef back = to_prologue(f);
 
-		f->store = unit_load_invariant(
-			f->u, f->u->t_ptr, f->inst, offsetof(struct we_instance, store));
+		*cell = unit_load_invariant(f->u, f->u->t_ptr, base, offset);
 		func_go_on(f, back);
 	}
-	return f->store;
+	return *cell;
+}
+
+LLVMValueRef func_store(struct func *f)
+{
+	return load_once(f, &f->store, f->inst, offsetof(struct we_instance, store));
+}
+
+LLVMValueRef func_exception_at(struct func *f)
+{
+	return unit_at(f->u, func_store(f), offsetof(struct we_store, exception));
 }
 
 LLVMValueRef func_cells(struct func *f)
@@ -216,64 +227,32 @@ LLVMValueRef func_cells(struct func *f)
 
 LLVMValueRef func_heap(struct func *f)
 {
-	if (f->heap == NULL) {
-		LLVMValueRef store = func_store(f);
-		LLVMBasicBlockRef back = to_prologue(f);
-
-		f->heap = unit_load_invariant(
-			f->u, f->u->t_ptr, store, offsetof(struct we_store, heap));
-		func_go_on(f, back);
-	}
-	return f->heap;
+	return load_once(f, &f->heap, func_store(f), offsetof(struct we_store, heap));
 }
 
 LLVMValueRef func_heap_base(struct func *f)
 {
-	if (f->heap_base == NULL) {
-		LLVMValueRef heap = func_heap(f);
-		LLVMBasicBlockRef back = to_prologue(f);
-
-		f->heap_base = unit_load_invariant(
-			f->u, f->u->t_ptr, heap, offsetof(struct we_heap, base));
-		func_go_on(f, back);
-	}
-	return f->heap_base;
+	return load_once(f, &f->heap_base, func_heap(f), offsetof(struct we_heap, base));
 }
 
 LLVMValueRef func_mem(struct func *f, we_memidx mem)
 {
-	if (f->mem_structs[mem] == NULL) {
-		struct unit *u = f->u;
-		LLVMBasicBlockRef back = to_prologue(f);
+	LLVMValueRef *cell = &f->mem_structs[mem];
 
-		if (mem == 0) {
-			f->mem_structs[mem] = unit_load_invariant(
-				u, u->t_ptr, f->inst, offsetof(struct we_instance, mem0));
-		} else {
-			LLVMValueRef mems = unit_load_invariant(
-				u, u->t_ptr, f->inst, offsetof(struct we_instance, mems));
-
-			f->mem_structs[mem] =
-				unit_load_invariant(u, u->t_ptr, mems, mem * sizeof(void *));
-		}
-		func_go_on(f, back);
-	}
-	return f->mem_structs[mem];
+	if (mem == 0)
+		return load_once(f, cell, f->inst, offsetof(struct we_instance, mem0));
+	return load_once(f, cell,
+		load_once(f, &f->mems, f->inst, offsetof(struct we_instance, mems)),
+		mem * sizeof(void *));
 }
 
 LLVMValueRef func_mem_base(struct func *f, we_memidx mem)
 {
-	if (f->mem_bases[mem] == NULL) {
-		struct unit *u = f->u;
-		LLVMValueRef at = mem == 0 ? f->inst : func_mem(f, mem);
-		LLVMBasicBlockRef back = to_prologue(f);
+	LLVMValueRef *cell = &f->mem_bases[mem];
 
-		f->mem_bases[mem] = unit_load_invariant(u, u->t_ptr, at,
-			mem == 0 ? offsetof(struct we_instance, mem0_base)
-				 : offsetof(struct we_memory, base));
-		func_go_on(f, back);
-	}
-	return f->mem_bases[mem];
+	if (mem == 0)
+		return load_once(f, cell, f->inst, offsetof(struct we_instance, mem0_base));
+	return load_once(f, cell, func_mem(f, mem), offsetof(struct we_memory, base));
 }
 
 LLVMValueRef func_table(struct func *f, we_tableidx table)
@@ -356,27 +335,6 @@ LLVMValueRef func_to_slot(struct func *f, struct value v)
 	}
 }
 
-LLVMValueRef func_from_slot(struct func *f, LLVMValueRef slot, enum we_kind kind)
-{
-	struct unit *u = f->u;
-
-	switch (kind) {
-	case WE_I32:
-	case WE_ANYREF:
-	case WE_EXNREF:
-		return LLVMBuildTrunc(u->b, slot, u->t_i32, "");
-	case WE_F32:
-		return LLVMBuildBitCast(
-			u->b, LLVMBuildTrunc(u->b, slot, u->t_i32, ""), u->t_f32, "");
-	case WE_F64:
-		return LLVMBuildBitCast(u->b, slot, u->t_f64, "");
-	case WE_FUNCREF:
-		return LLVMBuildIntToPtr(u->b, slot, u->t_ptr, "");
-	default:
-		return slot;
-	}
-}
-
 void unit_put_slot(struct unit *u, LLVMValueRef v, enum we_kind kind, LLVMValueRef at)
 {
 	if (kind == WE_ANYREF || kind == WE_EXNREF) // the whole slot counts
@@ -391,16 +349,6 @@ LLVMValueRef unit_get_slot(struct unit *u, enum we_kind kind, LLVMValueRef at)
 
 	LLVMSetAlignment(v, 8);
 	return v;
-}
-
-void func_put_slots(struct func *f, LLVMValueRef at, const struct value *values, uint32_t n)
-{
-	uint32_t slot = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		unit_put_slot(f->u, values[i].v, values[i].kind, unit_at(f->u, at, slot * 8));
-		slot += values[i].kind == WE_V128 ? 2 : 1;
-	}
 }
 
 // ---- calls --------------------------------------------------------------------------------------
@@ -752,7 +700,7 @@ static void finish(struct func *f)
 	LLVMBuildBr(u->b, f->start);
 }
 
-bool lower_func(struct unit *u, we_funcidx idx)
+void lower_func(struct unit *u, we_funcidx idx)
 {
 	const struct we_func_def *def = &u->module->is.funcs[idx];
 	struct func f = {.u = u, .idx = idx, .def = def, .fn = u->bodies[idx]};
@@ -785,7 +733,6 @@ bool lower_func(struct unit *u, we_funcidx idx)
 	we_vec_fini(&f.labels);
 	we_vec_fini(&f.proofs);
 	we_arena_fini(&f.arena);
-	return true;
 }
 
 void func_set_place(struct func *f)

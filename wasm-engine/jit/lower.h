@@ -45,7 +45,8 @@ enum place {
 // A signature in the convention of native_abi.h.
 struct sig {
 	const struct we_functype *type;
-	LLVMValueRef enter; // its wrapper for callers in C, made when needed
+	LLVMValueRef enter; // its wrapper for callers in C, "w" and its index
+	uint32_t at;        // where that is in the code, known from the object
 };
 
 // The types and declarations of one LLVM module.
@@ -79,7 +80,6 @@ struct unit {
 	LLVMAttributeRef a_cold;
 	LLVMAttributeRef a_noreturn;
 	LLVMAttributeRef a_noinline;
-	LLVMAttributeRef a_nounwind;
 	LLVMValueRef pin_none;
 	unsigned md_tbaa;
 	unsigned md_invariant;
@@ -95,7 +95,7 @@ struct unit {
 	bool *uses_cells;     // [n_funcs of the module] has references that the collector moves
 	bool *is_skipped;     // [n_funcs of the module] not compiled
 	struct sig *sigs;     // [n_sigs]
-	size_t n_sigs;
+	uint32_t n_sigs;
 };
 
 // An operand. A reference that lies below a block is one value on every way through it, wherever a collection moves it: it
@@ -124,10 +124,8 @@ struct label {
 	bool is_reached;         // `end` has a branch
 	// TRY_TABLE: where exceptions thrown inside go, made when one may be.
 	LLVMBasicBlockRef dispatch;
-	LLVMValueRef dispatch_exn; // phi
 	const struct we_catch *catches;
 	uint32_t n_catches;
-	struct we_blocktype block; // what params and results may be lent from
 };
 
 // In memory mem, bytes [base value, base value + end) are inside.
@@ -150,12 +148,11 @@ struct func {
 	LLVMValueRef inst;
 	// In the prologue, made when first needed.
 	LLVMValueRef store;
-	LLVMValueRef rt;
-	LLVMValueRef buf;
 	LLVMValueRef heap;
 	LLVMValueRef heap_base;
-	LLVMValueRef cells;        // the first of this function's shadow stack
-	LLVMValueRef slots;        // argument slots for the runtime [n_slots]
+	LLVMValueRef cells; // the first of this function's shadow stack
+	LLVMValueRef slots; // argument slots for the runtime [n_slots]
+	LLVMValueRef mems;
 	LLVMValueRef *mem_bases;   // [n_mems]
 	LLVMValueRef *mem_structs; // [n_mems]
 	uint32_t n_slots;
@@ -181,6 +178,7 @@ struct func {
 
 // ---- unit ---------------------------------------------------------------------------------------
 
+void unit_init_types(struct unit *u); // of u->cx; unit_init does it
 void unit_init(struct unit *u, const struct we_module *module, const struct we_jit_options *opt);
 void unit_fini(struct unit *u);
 LLVMTypeRef unit_type(struct unit *u, enum we_kind kind);
@@ -205,15 +203,12 @@ LLVMValueRef unit_get_slot(struct unit *u, enum we_kind kind, LLVMValueRef at);
 // The body of the entry by which others call a function of the batch.
 void unit_entry(struct unit *u, we_funcidx idx, LLVMValueRef entry);
 // The wrapper of a signature for callers in C.
-LLVMValueRef unit_enter(struct unit *u, const struct we_functype *type);
+struct sig *unit_sig(struct unit *u, const struct we_functype *type);
 void unit_wrappers(struct unit *u); // bodies of those
-// "w" and an index: the symbol of a type's wrapper; buf holds 16 bytes.
-const char *unit_enter_name(struct unit *u, const struct we_functype *type, char *buf);
 
 // ---- function -----------------------------------------------------------------------------------
 
-// Lower a function of the unit. Returns: false when it was left out.
-bool lower_func(struct unit *u, we_funcidx idx);
+void lower_func(struct unit *u, we_funcidx idx);
 
 void func_push(struct func *f, LLVMValueRef v, enum we_kind kind);
 LLVMValueRef func_pop(struct func *f);
@@ -262,11 +257,10 @@ LLVMValueRef func_rt(struct func *f, enum rt fn, LLVMValueRef *args, unsigned n_
 
 // Look at the interrupt word: something outside native code has returned.
 void func_check_due(struct func *f);
+LLVMValueRef func_exception_at(struct func *f); // address of store->exception
 
 // Values as they lie in slots and cells.
 LLVMValueRef func_to_slot(struct func *f, struct value v); // i64; not v128
-LLVMValueRef func_from_slot(struct func *f, LLVMValueRef slot, enum we_kind kind);
-void func_put_slots(struct func *f, LLVMValueRef at, const struct value *values, uint32_t n);
 
 // Around what may collect: references among operands and locals go to cells, and come back moved.
 void func_spill(struct func *f);

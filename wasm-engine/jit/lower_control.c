@@ -276,11 +276,6 @@ static void branch_table(struct func *f, const struct we_instr *in)
 
 // ---- exceptions ---------------------------------------------------------------------------------
 
-static LLVMValueRef exception_at(struct func *f)
-{
-	return unit_at(f->u, func_store(f), offsetof(struct we_store, exception));
-}
-
 void lower_exception(struct func *f)
 {
 	for (uint32_t n = 0; n < f->labels.len; n++) {
@@ -300,7 +295,7 @@ void lower_exception(struct func *f)
 void lower_check_exception(struct func *f)
 {
 	struct unit *u = f->u;
-	LLVMValueRef exn = unit_load(u, u->t_i64, exception_at(f), PLACE_RUNTIME);
+	LLVMValueRef exn = unit_load(u, u->t_i64, func_exception_at(f), PLACE_RUNTIME);
 	LLVMBasicBlockRef next =
 		func_cold_if(f, LLVMBuildICmp(u->b, LLVMIntNE, exn, unit_i64(u, 0), ""));
 
@@ -332,7 +327,7 @@ static void catch_it(struct func *f, const struct we_catch *clause, LLVMValueRef
 	}
 	if (clause->has_ref)
 		func_push(f, LLVMBuildTrunc(u->b, exn, u->t_i32, ""), WE_EXNREF);
-	unit_store(u, unit_i64(u, 0), exception_at(f), PLACE_RUNTIME);
+	unit_store(u, unit_i64(u, 0), func_exception_at(f), PLACE_RUNTIME);
 	unit_store(u, unit_i32(u, 0),
 		unit_at(u, func_store(f), offsetof(struct we_store, n_frames)), PLACE_RUNTIME);
 	lower_branch(f, clause->label);
@@ -349,7 +344,7 @@ static void dispatch(struct func *f, const struct label *label)
 
 	func_go_on(f, label->dispatch);
 	func_forget(f);
-	exn = unit_load(u, u->t_i64, exception_at(f), PLACE_RUNTIME);
+	exn = unit_load(u, u->t_i64, func_exception_at(f), PLACE_RUNTIME);
 	at = LLVMBuildInBoundsGEP2(u->b, u->t_i8, func_heap_base(f), &exn, 1, "");
 	tag = unit_load(u, u->t_ptr, unit_at(u, at, offsetof(struct we_exn, tag)), PLACE_HEAP);
 	for (uint32_t i = 0; i < label->n_catches; i++) {

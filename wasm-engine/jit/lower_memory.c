@@ -148,6 +148,17 @@ enum extension {
 	EXT_UNSIGNED,
 };
 
+// What was loaded, in its final form, is an operand.
+static void push_loaded(
+	struct func *f, LLVMValueRef v, enum we_kind kind, const struct access *access)
+{
+	if (kind == WE_V128)
+		v = LLVMBuildBitCast(f->u->b, v, f->u->t_v128, "");
+	if (access->may_fault)
+		func_pin(f, v);
+	func_push(f, v, kind);
+}
+
 static void lower_load(
 	struct func *f, const struct we_instr *in, enum we_kind kind, enum extension ext)
 {
@@ -163,9 +174,7 @@ static void lower_load(
 		v = LLVMBuildSExt(u->b, v, type, "");
 	else if (ext == EXT_UNSIGNED)
 		v = LLVMBuildZExt(u->b, v, type, "");
-	if (access.may_fault)
-		func_pin(f, v);
-	func_push(f, v, kind);
+	push_loaded(f, v, kind, &access);
 }
 
 static void lower_store(struct func *f, const struct we_instr *in)
@@ -190,10 +199,7 @@ static void load_extend(struct func *f, const struct we_instr *in, unsigned n, b
 	LLVMValueRef v = load(f, half, index, &in->of.mem.arg, 8, &access);
 
 	v = is_signed ? LLVMBuildSExt(u->b, v, whole, "") : LLVMBuildZExt(u->b, v, whole, "");
-	v = LLVMBuildBitCast(u->b, v, u->t_v128, "");
-	if (access.may_fault)
-		func_pin(f, v);
-	func_push(f, v, WE_V128);
+	push_loaded(f, v, WE_V128, &access);
 }
 
 static LLVMTypeRef lanes_of(struct unit *u, uint32_t width)
@@ -201,54 +207,45 @@ static LLVMTypeRef lanes_of(struct unit *u, uint32_t width)
 	return LLVMVectorType(int_type(u, width), 16 / width);
 }
 
+// One lane, put into those of `to`.
+static LLVMValueRef load_into(struct func *f, const struct we_instr *in, LLVMValueRef to,
+	uint32_t lane, struct access *ret)
+{
+	struct unit *u = f->u;
+	const uint32_t width = we_op_width(in->op);
+	LLVMValueRef index = func_pop(f);
+	LLVMValueRef v = load(f, int_type(u, width), index, &in->of.mem.arg, width, ret);
+
+	return LLVMBuildInsertElement(u->b, to, v, unit_i32(u, lane), "");
+}
+
 static void load_splat(struct func *f, const struct we_instr *in)
 {
 	struct unit *u = f->u;
 	const uint32_t width = we_op_width(in->op);
-	LLVMTypeRef type = lanes_of(u, width);
-	LLVMValueRef index = func_pop(f);
-	struct access access;
-	LLVMValueRef v = load(f, int_type(u, width), index, &in->of.mem.arg, width, &access);
+	LLVMValueRef none = LLVMGetPoison(lanes_of(u, width));
 	LLVMValueRef zeros = LLVMConstNull(LLVMVectorType(u->t_i32, 16 / width));
+	struct access access;
+	LLVMValueRef v = load_into(f, in, none, 0, &access);
 
-	v = LLVMBuildInsertElement(u->b, LLVMGetPoison(type), v, unit_i32(u, 0), "");
-	v = LLVMBuildShuffleVector(u->b, v, LLVMGetPoison(type), zeros, "");
-	v = LLVMBuildBitCast(u->b, v, u->t_v128, "");
-	if (access.may_fault)
-		func_pin(f, v);
-	func_push(f, v, WE_V128);
+	push_loaded(f, LLVMBuildShuffleVector(u->b, v, none, zeros, ""), WE_V128, &access);
 }
 
 static void load_zero(struct func *f, const struct we_instr *in)
 {
-	struct unit *u = f->u;
-	const uint32_t width = we_op_width(in->op);
-	LLVMTypeRef type = lanes_of(u, width);
-	LLVMValueRef index = func_pop(f);
+	LLVMValueRef zeros = LLVMConstNull(lanes_of(f->u, we_op_width(in->op)));
 	struct access access;
-	LLVMValueRef v = load(f, int_type(u, width), index, &in->of.mem.arg, width, &access);
 
-	v = LLVMBuildInsertElement(u->b, LLVMConstNull(type), v, unit_i32(u, 0), "");
-	v = LLVMBuildBitCast(u->b, v, u->t_v128, "");
-	if (access.may_fault)
-		func_pin(f, v);
-	func_push(f, v, WE_V128);
+	push_loaded(f, load_into(f, in, zeros, 0, &access), WE_V128, &access);
 }
 
 static void load_lane(struct func *f, const struct we_instr *in)
 {
-	struct unit *u = f->u;
-	const uint32_t width = we_op_width(in->op);
-	LLVMValueRef to = LLVMBuildBitCast(u->b, func_pop(f), lanes_of(u, width), "");
-	LLVMValueRef index = func_pop(f);
+	LLVMTypeRef type = lanes_of(f->u, we_op_width(in->op));
+	LLVMValueRef to = LLVMBuildBitCast(f->u->b, func_pop(f), type, "");
 	struct access access;
-	LLVMValueRef v = load(f, int_type(u, width), index, &in->of.mem.arg, width, &access);
 
-	v = LLVMBuildInsertElement(u->b, to, v, unit_i32(u, in->of.mem.lane), "");
-	v = LLVMBuildBitCast(u->b, v, u->t_v128, "");
-	if (access.may_fault)
-		func_pin(f, v);
-	func_push(f, v, WE_V128);
+	push_loaded(f, load_into(f, in, to, in->of.mem.lane, &access), WE_V128, &access);
 }
 
 static void store_lane(struct func *f, const struct we_instr *in)
@@ -500,12 +497,8 @@ static void global_get(struct func *f, we_globalidx global)
 	struct unit *u = f->u;
 	const struct we_globaltype *type = &u->module->is.globals[global].type;
 	const enum we_kind kind = func_kind(f, type->val);
-	LLVMValueRef at = global_at(f, global);
 
-	func_push(f,
-		type->mut ? unit_load(u, unit_type(u, kind), at, PLACE_GLOBAL)
-			  : unit_load(u, unit_type(u, kind), at, PLACE_GLOBAL),
-		kind);
+	func_push(f, unit_load(u, unit_type(u, kind), global_at(f, global), PLACE_GLOBAL), kind);
 }
 
 static void global_set(struct func *f, we_globalidx global)

@@ -425,11 +425,6 @@ static LLVMValueRef not(struct func *f, LLVMValueRef v)
 
 // ---- exceptions ---------------------------------------------------------------------------------
 
-static LLVMValueRef exception_at(struct func *f)
-{
-	return unit_at(f->u, func_store(f), offsetof(struct we_store, exception));
-}
-
 // The place of the throw is the backtrace of an exception that nobody catches.
 static void note_place(struct func *f)
 {
@@ -452,8 +447,8 @@ static void throw_exception(struct func *f, LLVMValueRef ref)
 {
 	func_before_fault(f);
 	note_place(f);
-	unit_store(
-		f->u, LLVMBuildZExt(f->u->b, ref, f->u->t_i64, ""), exception_at(f), PLACE_RUNTIME);
+	unit_store(f->u, LLVMBuildZExt(f->u->b, ref, f->u->t_i64, ""), func_exception_at(f),
+		PLACE_RUNTIME);
 	lower_exception(f);
 	func_end_block(f);
 }

@@ -295,6 +295,8 @@ static int note_function(struct linking *l, const char *name, uint64_t at, uint6
 	if ((*name == 'f' || *name == 'e') &&
 		(i < l->opt->first_func || i - l->opt->first_func >= l->opt->n_funcs))
 		return refuse(l, "a function that is not to be compiled", name);
+	if (*name == 'w' && i >= l->u->n_sigs)
+		return refuse(l, "a wrapper of no signature", name);
 	range = func_add(&l->ranges, sizeof(*range));
 	*range = (struct we_image_range){.begin = (uint32_t)at,
 		.end = (uint32_t)(at + size),
@@ -303,19 +305,8 @@ static int note_function(struct linking *l, const char *name, uint64_t at, uint6
 		l->funcs[i - l->opt->first_func].body = (uint32_t)at;
 	else if (name[0] == 'e')
 		l->funcs[i - l->opt->first_func].entry = (uint32_t)at;
-	return 0;
-}
-
-static uint32_t symbol_named(struct linking *l, const char *name)
-{
-	if (name == NULL)
-		return 0;
-	for (uint32_t i = 1; i < l->n_symbols; i++) {
-		uint64_t at;
-
-		if (strcmp(symbol_name(l, &l->symbols[i]), name) == 0 && symbol_at(l, i, &at) == 0)
-			return (uint32_t)at;
-	}
+	else if (name[0] == 'w')
+		l->u->sigs[i].at = (uint32_t)at;
 	return 0;
 }
 
@@ -338,13 +329,11 @@ static int note_functions(struct linking *l)
 			return rc;
 	}
 	for (uint32_t i = 0; i < l->opt->n_funcs; i++) {
-		char name[16];
+		const we_funcidx func = l->opt->first_func + i;
 
 		if (l->funcs[i].entry != 0)
-			l->funcs[i].enter = symbol_named(l,
-				unit_enter_name(l->u,
-					l->u->module->is.funcs[l->opt->first_func + i].type, name));
-		else if (l->funcs[i].body == 0 && l->u->bodies[l->opt->first_func + i] != NULL)
+			l->funcs[i].enter = unit_sig(l->u, l->u->module->is.funcs[func].type)->at;
+		else if (l->funcs[i].body == 0 && l->u->bodies[func] != NULL)
 			l->funcs[i].body = WE_IMAGE_INLINED;
 	}
 	if (l->ranges.len > 0)

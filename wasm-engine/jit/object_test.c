@@ -42,9 +42,9 @@ static int open_rig(void **state)
 	rig->opt = test_options();
 	rig->opt.first_func = 0;
 	rig->opt.n_funcs = 1;
-	we_jit_init();
+	target_init();
 	unit_init(&rig->u, rig->module, &rig->opt);
-	(void)unit_enter(&rig->u, rig->module->is.funcs[0].type);
+	(void)unit_sig(&rig->u, rig->module->is.funcs[0].type);
 	*state = rig;
 	return 0;
 }

@@ -1,9 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "target.h"
 
+#include <llvm-c/Target.h>
+#include <pthread.h>
+
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
+
+static void init(void)
+{
+	LLVMInitializeX86TargetInfo();
+	LLVMInitializeX86Target();
+	LLVMInitializeX86TargetMC();
+	LLVMInitializeX86AsmPrinter();
+	LLVMInitializeX86Disassembler();
+}
+
+void target_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, init);
+}
 
 const char *target_cpu(const struct we_cpu *cpu)
 {

@@ -8,6 +8,9 @@
 
 #define TARGET_TRIPLE "x86_64-pc-linux-gnu"
 
+// Before anything else of LLVM's; again, from any thread, is nothing.
+void target_init(void);
+
 // "x86-64-v3"
 const char *target_cpu(const struct we_cpu *cpu);
 

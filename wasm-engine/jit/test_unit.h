@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test_unit: one instruction, one function: for tests of lower_num.c and lower_simd.c without the rest of the compiler.
 //
-// Stands in for lower.c: unit_intrinsic and its like, and func_trap_if, which returns the trap.
+// Stands in for lower.c: func_trap_if returns the trap.
 // Owns: the LLVM context, from test_unit_open to test_unit_close. Include it in one file of a program.
 #pragma once
 
@@ -40,29 +40,7 @@ struct test_code {
 	LLVMMemoryBufferRef object;
 };
 
-// ---- what lower.c and unit.c do, but for traps: a function returns enum we_trap ------------------------------------------------------------------------
-
-LLVMValueRef unit_intrinsic(struct unit *u, const char *name, LLVMTypeRef *types, unsigned n_types,
-	LLVMValueRef *args, unsigned n_args)
-{
-	const unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-	LLVMValueRef fn;
-
-	if (id == 0)
-		fail_msg("no intrinsic %s", name);
-	fn = LLVMGetIntrinsicDeclaration(u->m, id, types, n_types);
-	return LLVMBuildCall2(u->b, LLVMGlobalGetValueType(fn), fn, args, n_args, "");
-}
-
-LLVMValueRef unit_i32(struct unit *u, uint32_t x)
-{
-	return LLVMConstInt(u->t_i32, x, false);
-}
-
-LLVMValueRef unit_i64(struct unit *u, uint64_t x)
-{
-	return LLVMConstInt(u->t_i64, x, false);
-}
+// ---- what lower.c does otherwise: a function returns enum we_trap ---------------------------------
 
 void func_trap_if(struct func *f, LLVMValueRef cond, enum we_trap trap)
 {
@@ -78,26 +56,6 @@ void func_trap_if(struct func *f, LLVMValueRef cond, enum we_trap trap)
 
 // ---- the unit ------------------------------------------------------------------------------------
 
-static inline void test_unit_types(struct unit *u)
-{
-	u->t_void = LLVMVoidTypeInContext(u->cx);
-	u->t_i1 = LLVMInt1TypeInContext(u->cx);
-	u->t_i8 = LLVMInt8TypeInContext(u->cx);
-	u->t_i16 = LLVMInt16TypeInContext(u->cx);
-	u->t_i32 = LLVMInt32TypeInContext(u->cx);
-	u->t_i64 = LLVMInt64TypeInContext(u->cx);
-	u->t_f32 = LLVMFloatTypeInContext(u->cx);
-	u->t_f64 = LLVMDoubleTypeInContext(u->cx);
-	u->t_ptr = LLVMPointerTypeInContext(u->cx, 0);
-	u->t_i8x16 = LLVMVectorType(u->t_i8, 16);
-	u->t_i16x8 = LLVMVectorType(u->t_i16, 8);
-	u->t_i32x4 = LLVMVectorType(u->t_i32, 4);
-	u->t_i64x2 = LLVMVectorType(u->t_i64, 2);
-	u->t_f32x4 = LLVMVectorType(u->t_f32, 4);
-	u->t_f64x2 = LLVMVectorType(u->t_f64, 2);
-	u->t_v128 = u->t_i64x2;
-}
-
 static inline void test_unit_open(struct test_unit *t, const struct we_cpu *cpu, bool deterministic)
 {
 	struct unit *u = &t->u;
@@ -106,10 +64,7 @@ static inline void test_unit_open(struct test_unit *t, const struct we_cpu *cpu,
 	char *message;
 
 	memset(t, 0, sizeof(*t));
-	LLVMInitializeX86TargetInfo();
-	LLVMInitializeX86Target();
-	LLVMInitializeX86TargetMC();
-	LLVMInitializeX86AsmPrinter();
+	target_init();
 	if (LLVMGetTargetFromTriple(TARGET_TRIPLE, &target, &message) != 0)
 		fail_msg("%s", message);
 	target_features(cpu, t->features);
@@ -124,7 +79,7 @@ static inline void test_unit_open(struct test_unit *t, const struct we_cpu *cpu,
 	LLVMSetModuleDataLayout(u->m, layout);
 	LLVMDisposeTargetData(layout);
 	LLVMSetTarget(u->m, TARGET_TRIPLE);
-	test_unit_types(u);
+	unit_init_types(u);
 }
 
 static inline void test_unit_close(struct test_unit *t)

@@ -13,7 +13,7 @@ static LLVMTypeRef vector(LLVMTypeRef of, unsigned n)
 	return LLVMVectorType(of, n);
 }
 
-static void init_types(struct unit *u)
+void unit_init_types(struct unit *u)
 {
 	LLVMTypeRef params[1 + (WE_ABI_INTS - 1) + WE_ABI_FLOATS];
 	LLVMTypeRef results[WE_ABI_RET_INTS + WE_ABI_RET_FLOATS];
@@ -116,7 +116,6 @@ static void init_pins(struct unit *u)
 	u->a_cold = attribute(u, "cold", 0);
 	u->a_noreturn = attribute(u, "noreturn", 0);
 	u->a_noinline = attribute(u, "noinline", 0);
-	u->a_nounwind = attribute(u, "nounwind", 0);
 }
 
 static LLVMMetadataRef text(struct unit *u, const char *s)
@@ -185,7 +184,7 @@ void unit_init(struct unit *u, const struct we_module *module, const struct we_j
 	if (u->bodies == NULL || u->may_throw == NULL || u->uses_cells == NULL ||
 		u->is_skipped == NULL || u->sigs == NULL)
 		abort(); // the process is for this alone
-	init_types(u);
+	unit_init_types(u);
 	init_rt(u);
 	init_pins(u);
 	init_metadata(u);
@@ -277,27 +276,16 @@ void unit_store(struct unit *u, LLVMValueRef v, LLVMValueRef at, enum place plac
 
 // ---- wrappers for callers in C ------------------------------------------------------------------
 
-const char *unit_enter_name(struct unit *u, const struct we_functype *type, char *buf)
-{
-	for (size_t i = 0; i < u->n_sigs; i++) {
-		if (u->sigs[i].type == type) {
-			snprintf(buf, 16, "w%u", (unsigned)i);
-			return buf;
-		}
-	}
-	return NULL;
-}
-
-LLVMValueRef unit_enter(struct unit *u, const struct we_functype *type)
+struct sig *unit_sig(struct unit *u, const struct we_functype *type)
 {
 	char name[16];
 
-	for (size_t i = 0; i < u->n_sigs; i++) {
+	for (uint32_t i = 0; i < u->n_sigs; i++) {
 		if (u->sigs[i].type == type)
-			return u->sigs[i].enter;
+			return &u->sigs[i];
 	}
-	snprintf(name, sizeof(name), "w%u", (unsigned)u->n_sigs);
+	snprintf(name, sizeof(name), "w%u", u->n_sigs);
 	u->sigs[u->n_sigs] =
 		(struct sig){.type = type, .enter = LLVMAddFunction(u->m, name, u->t_enter)};
-	return u->sigs[u->n_sigs++].enter;
+	return &u->sigs[u->n_sigs++];
 }

@@ -15,6 +15,7 @@
 #include "jit_build.h"
 #include "listing.h"
 #include "server.h"
+#include "target.h"
 
 static const char usage[] =
 	"usage: we-jit --version\n"
@@ -56,7 +57,7 @@ static int compile(const struct we_protocol_request *request, struct we_bytes by
 // LLVM's tables, and the first use of what is made lazily.
 static void wake_llvm(void)
 {
-	we_jit_init();
+	target_init();
 	LLVMContextDispose(LLVMContextCreate());
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tests of calls into native code and out of it, with code by hand.
+#include "aggregate.h"
 #include "test_rig.h"
 
 static void call_of_native_function_returns_its_result(void **state)
@@ -226,18 +227,28 @@ static void host_that_calls_back_for_ever_is_a_stack_overflow(void **state)
 
 // ---- exceptions ---------------------------------------------------------------------------------
 
+// An exception of tag 0 with that argument.
+static uint64_t make_exception(struct rig *rig, uint64_t arg)
+{
+	we_ref exn = 0;
+
+	assert_int_equal(we_exn_new(rig->g.store, rig->g.store->instances->tags[0], &arg, &exn),
+		WE_TRAP_NONE);
+	return exn;
+}
+
 static void exception_is_caught_by_a_caller(void **state)
 {
 	struct rig *rig = *state;
 
-	assert_int_equal(rig_ask(rig, TEST_CATCH, 5), 1);
+	assert_int_equal(rig_ask(rig, TEST_CATCH, make_exception(rig, 5)), 1);
 	assert_int_equal(rig->g.store->exception, 0);
 }
 
 static void exception_that_nobody_catches_is_told_with_its_place(void **state)
 {
 	struct rig *rig = *state;
-	uint64_t slots[1] = {0x1234};
+	uint64_t slots[1] = {make_exception(rig, 0x1234)};
 	struct we_value arg;
 	uint64_t exn;
 

@@ -262,19 +262,3 @@ we_funcidx we_image_func_at(const struct we_image *image, uint32_t offset)
 		return WE_NO_FUNC;
 	return image->ranges[lo].func;
 }
-
-uint32_t we_image_at(const struct we_image *image, uint32_t offset)
-{
-	uint32_t lo = 0;
-	uint32_t hi = image->header.n_places;
-
-	while (lo < hi) { // the first place beyond it
-		const uint32_t mid = lo + (hi - lo) / 2;
-
-		if (image->places[mid].pc <= offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo == 0 ? 0 : image->places[lo - 1].at;
-}

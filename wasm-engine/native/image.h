@@ -78,5 +78,23 @@ void we_image_release(struct we_image *image);
 
 // The function of the module that the instruction at the offset in the code belongs to, or WE_NO_FUNC.
 we_funcidx we_image_func_at(const struct we_image *image, uint32_t offset);
-// The wasm instruction that it belongs to, bytes from the start of the module; 0: none.
-uint32_t we_image_at(const struct we_image *image, uint32_t offset);
+// The wasm instruction of a place in the code, bytes from the start of the module; 0: none.
+static inline uint32_t we_image_place_at(
+	const struct we_image_place *places, uint32_t n, uint32_t offset)
+{
+	uint32_t lo = 0;
+
+	while (lo < n) { // the first place beyond it
+		const uint32_t mid = lo + (n - lo) / 2;
+
+		if (places[mid].pc <= offset)
+			lo = mid + 1;
+		else
+			n = mid;
+	}
+	return lo == 0 ? 0 : places[lo - 1].at;
+}
+static inline uint32_t we_image_at(const struct we_image *image, uint32_t offset)
+{
+	return we_image_place_at(image->places, image->header.n_places, offset);
+}

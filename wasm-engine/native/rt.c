@@ -194,15 +194,6 @@ static uint32_t rt_ref_test(struct we_instance *inst, uint64_t value, uint32_t w
 		inst->store, value, what, (what & 0xff) == 0 ? type_of(inst, type) : NULL);
 }
 
-static void rt_throw(struct we_instance *inst, uint32_t tag, void *args)
-{
-	we_ref ref = 0;
-
-	check(inst, we_exn_new(inst->store, inst->tags[tag], args, &ref));
-	we_native_note_place(inst->store);
-	inst->store->exception = ref;
-}
-
 const struct we_native_rt we_native_rt = {
 #define WE_RT(name, ret, ...) .name = rt_##name,
 #include "native_rt.def"

@@ -24,7 +24,7 @@ const char *we_jit_failure_word(enum we_jit_failure failure)
 	return (unsigned)failure < WE_JIT_FAILURES ? words[failure] : "unknown";
 }
 
-static void add_stats(struct we_jit_stats *sum, const struct we_jit_stats *more)
+void we_jit_stats_add(struct we_jit_stats *sum, const struct we_jit_stats *more)
 {
 	sum->n_funcs += more->n_funcs;
 	sum->n_funcs_native += more->n_funcs_native;
@@ -44,8 +44,8 @@ void we_jit_count(
 	struct we_jit *jit, struct we_module_jit *of_module, const struct we_jit_stats *more)
 {
 	pthread_mutex_lock(&jit->lock);
-	add_stats(&jit->stats, more);
-	add_stats(&of_module->stats, more);
+	we_jit_stats_add(&jit->stats, more);
+	we_jit_stats_add(&of_module->stats, more);
 	pthread_mutex_unlock(&jit->lock);
 }
 

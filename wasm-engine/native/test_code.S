@@ -227,16 +227,18 @@ BODY shadow
 	RETURN
 shadow_end:
 
-// throw(i64) -> i64: tag 0, of the parameter
+// throw(i64) -> i64: the exception that the parameter is, as if a host function had thrown it
 BODY throw
 	pushq	%rbx
 	subq	$16, %rsp
 	movq	%rdi, %rbx
-	movq	%rsi, (%rsp)
-	xorl	%esi, %esi
-	movq	%rsp, %rdx
+	movq	INST_STORE(%rbx), %rcx
+	movq	%rsi, STORE_EXCEPTION(%rcx)
+	movq	STORE_CALLS_ERR(%rcx), %rcx
+	movl	$18, ERROR_TRAP(%rcx) // uncaught exception
+	movl	$-4, %esi             // trap
 throw_at:
-	CALL_RT	RT_THROW
+	CALL_RT	RT_HOST_FAILED
 throw_back:
 	movq	-8(%rbp), %rbx
 	RETURN

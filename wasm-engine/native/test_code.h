@@ -29,7 +29,8 @@ AT_OFFSET(struct we_store, native.buf, STORE_BUF);
 AT_OFFSET(struct we_native_rt, trap, RT_TRAP);
 AT_OFFSET(struct we_native_rt, due, RT_DUE);
 AT_OFFSET(struct we_native_rt, host_failed, RT_HOST_FAILED);
-AT_OFFSET(struct we_native_rt, throw, RT_THROW);
+AT_OFFSET(struct we_error, trap, ERROR_TRAP);
+static_assert(WE_TRAP_UNCAUGHT_EXCEPTION == 18 && WE_E_TRAP == -4, "as test_code.S has them");
 
 // Functions of the module, in the order of the file; the imports before them.
 enum test_func {

@@ -21,4 +21,5 @@
 #define RT_TRAP        0
 #define RT_DUE         8
 #define RT_HOST_FAILED 16
-#define RT_THROW       192
+
+#define ERROR_TRAP 4
