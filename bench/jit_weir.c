@@ -56,7 +56,10 @@ static struct we_bytes calls_module(void)
 	draft_func(&d, 0, "", "local.get 0 i32.const 3 i32.xor", NULL);
 	draft_elem_funcs(&d, true, step, 2);
 	draft_func(&d, 1, "", "local.get 0 local.get 1 i32.add", "add");
-	draft_func(&d, 0, "i32", "loop void local.get 1 call 0 local.set 1" TURN_ENDS "local.get 1",
+	// Calls that do not wait for each other's results.
+	draft_func(&d, 0, "i32",
+		"loop void local.get 0 call 0 local.get 1 i32.add local.set 1" TURN_ENDS
+		"local.get 1",
 		"import");
 	// Turns, and two elements, of which each turn calls the first and swaps both.
 	draft_func(&d, 2, "i32",

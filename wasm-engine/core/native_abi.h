@@ -44,23 +44,11 @@ enum {
 		16384, // bytes of a generated function's frame; larger ones stay in the interpreter
 };
 
-// An entry from the host that runs native code; lives on the C stack, linked in the thread.
-struct we_activation {
-	uintptr_t exit_sp;           // enter.S: where leaving puts rsp; its frame ends the walk
-	struct we_activation *outer; // of this thread; NULL: none
-	struct we_store *store;
-	const struct we_func *func; // that was entered
-	int32_t rc;                 // after leaving by a trap or a failure: what to return, < 0
-	uint32_t trap;              // SIGSEGV and deadline: enum we_trap to raise at (pc, fp)
-	uintptr_t pc;               // of the interrupted instruction
-	uintptr_t fp;               // its rbp
-};
-
 // In struct we_store.
 struct we_native {
-	uintptr_t stack_limit;            // a frame pointer below this is a stack overflow
-	const struct we_native_rt *rt;    // the runtime's functions
-	struct we_activation *activation; // innermost of this store, NULL: none
+	uintptr_t stack_limit;         // a frame pointer below this is a stack overflow
+	const struct we_native_rt *rt; // the runtime's functions
+	uintptr_t first_sp;            // of the caller whose stack was looked at; 0: none
 	_Atomic int32_t
 		tid; // thread that ran native code of this store last, 0: none; for the deadline's signal
 	uint64_t generation; // of the engine's native code when functions were bound last

@@ -182,8 +182,8 @@ struct we_store {
 	uint64_t *throw_args;                 // as in slots
 	uint64_t exception;                   // under way, a we_ref; 0: none
 	bool is_interp;                       // native code is not to be used
+	uint32_t n_frames;                    // of the last trap
 	struct we_native native;
-	uint32_t n_frames; // of the last trap
 	struct we_trap_frame frames[WE_BACKTRACE_FRAMES];
 };
 

@@ -39,7 +39,7 @@ static bool may_be_called(const struct we_module *module, we_funcidx idx)
 	return module->is.funcs[idx].is_declared || (module->has_start && module->start == idx);
 }
 
-// An entry is one jump: it has no frame of its own.
+// An entry is one jump, and a wrapper ends a backtrace: they have no frame of their own.
 static void set_attributes(LLVMValueRef fn, const struct target *target, bool has_frame)
 {
 	LLVMAddTargetDependentFunctionAttr(fn, "frame-pointer", has_frame ? "all" : "none");
@@ -63,6 +63,8 @@ static void declare(struct unit *u, const struct we_jit_options *opt, const stru
 		u->bodies[i] = LLVMAddFunction(u->m, name, u->t_wasm);
 		LLVMSetLinkage(u->bodies[i], LLVMInternalLinkage);
 		set_attributes(u->bodies[i], target, true);
+		LLVMAddAttributeAtIndex(u->bodies[i], 1, u->a_instance);
+		LLVMAddAttributeAtIndex(u->bodies[i], 1, u->a_aligned);
 	}
 }
 
@@ -87,7 +89,7 @@ static void define(struct unit *u, const struct we_jit_options *opt, const struc
 	}
 	for (size_t i = 0; i < u->n_sigs; i++) {
 		LLVMSetVisibility(u->sigs[i].enter, LLVMHiddenVisibility);
-		set_attributes(u->sigs[i].enter, target, true);
+		set_attributes(u->sigs[i].enter, target, false);
 	}
 	unit_wrappers(u);
 }

@@ -255,20 +255,32 @@ LLVMValueRef func_mem_base(struct func *f, we_memidx mem)
 	return load_once(f, cell, func_mem(f, mem), offsetof(struct we_memory, base));
 }
 
+LLVMValueRef func_part(struct func *f, uint64_t offset, uint32_t i, uint64_t points_to)
+{
+	const uint64_t at = i * sizeof(void *);
+	LLVMValueRef parts = unit_load_pointer(f->u, f->inst, offset, at + sizeof(void *));
+
+	return unit_load_pointer(f->u, parts, at, points_to);
+}
+
+LLVMValueRef func_funcref(struct func *f, we_funcidx idx)
+{
+	return func_part(f, offsetof(struct we_instance, funcs), idx, sizeof(struct we_func));
+}
+
+LLVMValueRef func_tag(struct func *f, we_tagidx tag)
+{
+	return func_part(f, offsetof(struct we_instance, tags), tag, sizeof(struct we_tag));
+}
+
 LLVMValueRef func_table(struct func *f, we_tableidx table)
 {
-	LLVMValueRef tables = unit_load_invariant(
-		f->u, f->u->t_ptr, f->inst, offsetof(struct we_instance, tables));
-
-	return unit_load_invariant(f->u, f->u->t_ptr, tables, table * sizeof(void *));
+	return func_part(f, offsetof(struct we_instance, tables), table, sizeof(struct we_table));
 }
 
 LLVMValueRef func_def(struct func *f, we_typeidx type)
 {
-	LLVMValueRef defs =
-		unit_load_invariant(f->u, f->u->t_ptr, f->inst, offsetof(struct we_instance, defs));
-
-	return unit_load_invariant(f->u, f->u->t_ptr, defs, type * sizeof(void *));
+	return func_part(f, offsetof(struct we_instance, defs), type, sizeof(struct we_deftype));
 }
 
 LLVMValueRef func_slots(struct func *f, uint32_t n)

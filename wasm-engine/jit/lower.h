@@ -80,12 +80,17 @@ struct unit {
 	LLVMAttributeRef a_cold;
 	LLVMAttributeRef a_noreturn;
 	LLVMAttributeRef a_noinline;
+	LLVMAttributeRef a_instance; // of a body's first parameter, and the next one
+	LLVMAttributeRef a_aligned;
 	LLVMValueRef pin_none;
 	unsigned md_tbaa;
 	unsigned md_invariant;
+	unsigned md_dereferenceable;
+	unsigned md_align;
 	unsigned md_prof;
 	LLVMValueRef tbaa[PLACE_N];
 	LLVMValueRef invariant;
+	LLVMValueRef align_8;
 	LLVMValueRef unlikely; // branch weights: true is cold
 	LLVMDIBuilderRef di;
 	LLVMMetadataRef di_file;
@@ -196,6 +201,10 @@ LLVMValueRef unit_at(struct unit *u, LLVMValueRef base, uint64_t offset);
 LLVMValueRef unit_load(struct unit *u, LLVMTypeRef type, LLVMValueRef at, enum place place);
 LLVMValueRef unit_load_invariant(
 	struct unit *u, LLVMTypeRef type, LLVMValueRef base, uint64_t offset);
+// The same of a pointer to at least so many bytes, a multiple of 8 that never goes: what is loaded from there without a
+// condition leaves loops.
+LLVMValueRef unit_load_pointer(
+	struct unit *u, LLVMValueRef base, uint64_t offset, uint64_t points_to);
 void unit_store(struct unit *u, LLVMValueRef v, LLVMValueRef at, enum place place);
 // A value in an argument slot or cell.
 void unit_put_slot(struct unit *u, LLVMValueRef v, enum we_kind kind, LLVMValueRef at);
@@ -242,6 +251,10 @@ LLVMValueRef func_heap(struct func *f);
 LLVMValueRef func_heap_base(struct func *f);
 LLVMValueRef func_mem(struct func *f, we_memidx mem);
 LLVMValueRef func_mem_base(struct func *f, we_memidx mem);
+// One of an array of pointers in the instance: at the offset there, each to so many bytes.
+LLVMValueRef func_part(struct func *f, uint64_t offset, uint32_t i, uint64_t points_to);
+LLVMValueRef func_funcref(struct func *f, we_funcidx idx);
+LLVMValueRef func_tag(struct func *f, we_tagidx tag);
 LLVMValueRef func_table(struct func *f, we_tableidx table);
 LLVMValueRef func_def(struct func *f, we_typeidx type); // struct we_deftype *
 LLVMValueRef func_slots(struct func *f, uint32_t n);    // room for n slots

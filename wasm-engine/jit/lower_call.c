@@ -88,14 +88,6 @@ static void tail_call(struct func *f, const struct callee *callee)
 
 // ---- what is called -----------------------------------------------------------------------------
 
-static LLVMValueRef func_of_index(struct func *f, we_funcidx idx)
-{
-	LLVMValueRef funcs = unit_load_invariant(
-		f->u, f->u->t_ptr, f->inst, offsetof(struct we_instance, funcs));
-
-	return unit_load_invariant(f->u, f->u->t_ptr, funcs, idx * sizeof(void *));
-}
-
 static struct callee by_entry(struct func *f, LLVMValueRef func, const struct we_functype *type)
 {
 	return (struct callee){
@@ -112,7 +104,7 @@ static struct callee by_index(struct func *f, we_funcidx idx)
 	const struct we_functype *type = f->u->module->is.funcs[idx].type;
 
 	if (f->u->bodies[idx] == NULL) // imported, or of another batch
-		return by_entry(f, func_of_index(f, idx), type);
+		return by_entry(f, func_funcref(f, idx), type);
 	return (struct callee){.code = f->u->bodies[idx],
 		.context = f->inst,
 		.type = type,
@@ -229,7 +221,7 @@ static void call_import(struct func *f, we_funcidx idx)
 {
 	struct unit *u = f->u;
 	const struct we_functype *type = u->module->is.funcs[idx].type;
-	LLVMValueRef func = func_of_index(f, idx);
+	LLVMValueRef func = func_funcref(f, idx);
 	LLVMValueRef store = func_store(f);
 	LLVMValueRef *args = pop_args(f, type);
 	LLVMValueRef *mine = call_values(type->n_results);
@@ -328,12 +320,13 @@ void unit_entry(struct unit *u, we_funcidx idx, LLVMValueRef entry)
 	LLVMBuildRet(u->b, call);
 }
 
-// (entry, func, slots): arguments from slots, results to them.
+// (func, slots): arguments from slots, results to them.
 static void wrapper(struct unit *u, const struct sig *sig)
 {
 	const struct we_functype *type = sig->type;
-	LLVMValueRef slots = LLVMGetParam(sig->enter, 2);
-	LLVMValueRef func = LLVMGetParam(sig->enter, 1);
+	LLVMValueRef func = LLVMGetParam(sig->enter, 0);
+	LLVMValueRef slots = LLVMGetParam(sig->enter, 1);
+	LLVMValueRef entry;
 	LLVMValueRef *values =
 		call_values(type->n_params > type->n_results ? type->n_params : type->n_results);
 	LLVMValueRef store = NULL;
@@ -350,7 +343,9 @@ static void wrapper(struct unit *u, const struct sig *sig)
 			u, we_valtype_kind(u->module->engine, param), unit_at(u, slots, slot * 8));
 		slot += we_valtype_n_slots(param);
 	}
-	result = abi_call(u, LLVMGetParam(sig->enter, 0), func, store, type, values);
+	entry = unit_load(
+		u, u->t_ptr, unit_at(u, func, offsetof(struct we_func, entry)), PLACE_RUNTIME);
+	result = abi_call(u, entry, func, store, type, values);
 	abi_get_results(u, result, store, type, values);
 	slot = 0;
 	for (uint32_t i = 0; i < type->n_results; i++) {
@@ -360,7 +355,7 @@ static void wrapper(struct unit *u, const struct sig *sig)
 			unit_at(u, slots, slot * 8));
 		slot += we_valtype_n_slots(res);
 	}
-	LLVMBuildRet(u->b, unit_i32(u, 0));
+	LLVMBuildRetVoid(u->b);
 	free(values);
 }
 

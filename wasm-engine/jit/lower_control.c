@@ -351,7 +351,6 @@ static void dispatch(struct func *f, const struct label *label)
 		const struct we_catch *clause = &label->catches[i];
 		LLVMBasicBlockRef hit;
 		LLVMBasicBlockRef next;
-		LLVMValueRef tags;
 		LLVMValueRef want;
 
 		if (!clause->has_tag) {
@@ -360,9 +359,7 @@ static void dispatch(struct func *f, const struct label *label)
 		}
 		hit = func_block(f);
 		next = func_block(f);
-		tags = unit_load_invariant(
-			u, u->t_ptr, f->inst, offsetof(struct we_instance, tags));
-		want = unit_load_invariant(u, u->t_ptr, tags, clause->tag * sizeof(void *));
+		want = func_tag(f, clause->tag);
 		LLVMBuildCondBr(u->b, LLVMBuildICmp(u->b, LLVMIntEQ, tag, want, ""), hit, next);
 		func_go_on(f, hit);
 		catch_it(f, clause, exn);

@@ -484,12 +484,9 @@ static void table_fill(struct func *f, we_tableidx table)
 
 static LLVMValueRef global_at(struct func *f, we_globalidx global)
 {
-	struct unit *u = f->u;
-	LLVMValueRef globals =
-		unit_load_invariant(u, u->t_ptr, f->inst, offsetof(struct we_instance, globals));
-
 	_Static_assert(offsetof(struct we_global, cell) == 0, "a global is where its cell is");
-	return unit_load_invariant(u, u->t_ptr, globals, global * sizeof(void *));
+	return func_part(
+		f, offsetof(struct we_instance, globals), global, sizeof(struct we_global));
 }
 
 static void global_get(struct func *f, we_globalidx global)

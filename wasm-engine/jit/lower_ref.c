@@ -458,13 +458,11 @@ static void throw_tag(struct func *f, we_tagidx tag)
 	struct unit *u = f->u;
 	const struct we_functype *type = u->module->is.tags[tag].type;
 	LLVMValueRef ref = allocate(f, unit_i64(u, we_exn_bytes(type->n_param_slots)));
-	LLVMValueRef tags =
-		unit_load_invariant(u, u->t_ptr, f->inst, offsetof(struct we_instance, tags));
 	uint64_t offset = offsetof(struct we_exn, args) + 8 * (uint64_t)type->n_param_slots;
 
 	put_header(f, ref, unit_i32(u, WE_OBJECT_EXN), unit_i32(u, type->n_param_slots));
-	unit_store(u, unit_load_invariant(u, u->t_ptr, tags, tag * sizeof(void *)),
-		object_at(f, ref, offsetof(struct we_exn, tag)), PLACE_HEAP);
+	unit_store(
+		u, func_tag(f, tag), object_at(f, ref, offsetof(struct we_exn, tag)), PLACE_HEAP);
 	for (uint32_t i = type->n_params; i-- > 0;) {
 		struct value v = func_pop_value(f);
 
@@ -486,15 +484,6 @@ static void push_null(struct func *f, we_valtype heap)
 	(void)we_module_resolve_type(f->u->module, &heap);
 	kind = func_kind(f, heap);
 	func_push(f, LLVMConstNull(unit_type(f->u, kind)), kind);
-}
-
-static void push_func(struct func *f, we_funcidx idx)
-{
-	struct unit *u = f->u;
-	LLVMValueRef funcs =
-		unit_load_invariant(u, u->t_ptr, f->inst, offsetof(struct we_instance, funcs));
-
-	func_push(f, unit_load_invariant(u, u->t_ptr, funcs, idx * sizeof(void *)), WE_FUNCREF);
 }
 
 static void push_bool(struct func *f, LLVMValueRef v)
@@ -627,7 +616,7 @@ bool lower_ref(struct func *f, const struct we_instr *in)
 		push_null(f, in->of.heap);
 		return true;
 	case WE_OP_REF_FUNC:
-		push_func(f, in->of.idx);
+		func_push(f, func_funcref(f, in->of.idx), WE_FUNCREF);
 		return true;
 	case WE_OP_REF_EQ:
 		arg = func_pop(f);

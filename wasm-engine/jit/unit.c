@@ -47,8 +47,8 @@ void unit_init_types(struct unit *u)
 	u->t_ret =
 		LLVMStructTypeInContext(u->cx, results, WE_ABI_RET_INTS + WE_ABI_RET_FLOATS, false);
 	u->t_wasm = LLVMFunctionType(u->t_ret, params, n, false);
-	u->t_enter =
-		LLVMFunctionType(u->t_i32, (LLVMTypeRef[]){u->t_ptr, u->t_ptr, u->t_ptr}, 3, false);
+	u->t_enter = LLVMFunctionType(
+		LLVMVoidTypeInContext(u->cx), (LLVMTypeRef[]){u->t_ptr, u->t_ptr}, 2, false);
 }
 
 // The LLVM type of a parameter as a row of native_rt.def writes it.
@@ -116,6 +116,8 @@ static void init_pins(struct unit *u)
 	u->a_cold = attribute(u, "cold", 0);
 	u->a_noreturn = attribute(u, "noreturn", 0);
 	u->a_noinline = attribute(u, "noinline", 0);
+	u->a_instance = attribute(u, "dereferenceable", sizeof(struct we_instance));
+	u->a_aligned = attribute(u, "align", 8);
 }
 
 static LLVMMetadataRef text(struct unit *u, const char *s)
@@ -128,6 +130,11 @@ static LLVMMetadataRef number(struct unit *u, uint64_t x)
 	return LLVMValueAsMetadata(LLVMConstInt(u->t_i64, x, false));
 }
 
+static LLVMValueRef node(struct unit *u, LLVMMetadataRef part)
+{
+	return LLVMMetadataAsValue(u->cx, LLVMMDNodeInContext2(u->cx, &part, 1));
+}
+
 static void init_metadata(struct unit *u)
 {
 	static const char *const names[PLACE_N] = {
@@ -138,6 +145,8 @@ static void init_metadata(struct unit *u)
 
 	u->md_tbaa = LLVMGetMDKindIDInContext(u->cx, "tbaa", 4);
 	u->md_invariant = LLVMGetMDKindIDInContext(u->cx, "invariant.load", 14);
+	u->md_dereferenceable = LLVMGetMDKindIDInContext(u->cx, "dereferenceable", 15);
+	u->md_align = LLVMGetMDKindIDInContext(u->cx, "align", 5);
 	u->md_prof = LLVMGetMDKindIDInContext(u->cx, "prof", 4);
 	for (unsigned i = 0; i < PLACE_N; i++) {
 		LLVMMetadataRef type_parts[] = {text(u, names[i]), root, number(u, 0)};
@@ -147,6 +156,7 @@ static void init_metadata(struct unit *u)
 		u->tbaa[i] = LLVMMetadataAsValue(u->cx, LLVMMDNodeInContext2(u->cx, tag_parts, 3));
 	}
 	u->invariant = LLVMMetadataAsValue(u->cx, LLVMMDNodeInContext2(u->cx, NULL, 0));
+	u->align_8 = node(u, number(u, 8));
 	weights[0] = text(u, "branch_weights");
 	weights[1] = LLVMValueAsMetadata(LLVMConstInt(u->t_i32, 1, false));
 	weights[2] = LLVMValueAsMetadata(LLVMConstInt(u->t_i32, 1u << 20, false));
@@ -266,6 +276,16 @@ LLVMValueRef unit_load_invariant(
 	LLVMValueRef v = unit_load(u, type, unit_at(u, base, offset), PLACE_RUNTIME);
 
 	LLVMSetMetadata(v, u->md_invariant, u->invariant);
+	return v;
+}
+
+LLVMValueRef unit_load_pointer(
+	struct unit *u, LLVMValueRef base, uint64_t offset, uint64_t points_to)
+{
+	LLVMValueRef v = unit_load_invariant(u, u->t_ptr, base, offset);
+
+	LLVMSetMetadata(v, u->md_dereferenceable, node(u, number(u, points_to)));
+	LLVMSetMetadata(v, u->md_align, u->align_8);
 	return v;
 }
 

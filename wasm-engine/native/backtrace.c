@@ -66,7 +66,7 @@ static bool note(struct we_store *store, uintptr_t pc, uint32_t at)
 // Note frames from that frame pointer on outwards, the first of them at the wasm instruction if it is known, at most n.
 static void walk(struct we_store *store, uintptr_t fp, uint32_t at, uint32_t n)
 {
-	const uintptr_t end = store->native.activation->exit_sp + WE_EXIT_TO_FRAME;
+	const uintptr_t end = (uintptr_t)we_thread.activation + WE_ACT_TO_FRAME;
 
 	while (n > 0 && fp < end) {
 		const struct frame *frame = (const struct frame *)fp;
@@ -81,9 +81,18 @@ static void walk(struct we_store *store, uintptr_t fp, uint32_t at, uint32_t n)
 	}
 }
 
-static noreturn void leave_by(struct we_activation *activation, enum we_trap trap)
+static noreturn void leave(const struct we_activation *activation, int rc)
 {
-	struct we_store *store = activation->store;
+	const struct we_func *func = activation->func;
+
+	if (func->store->calls.outer == NULL) // by we_native_call_first
+		rc = we_native_first_failed(func, rc);
+	we_native_leave(activation, rc);
+}
+
+static noreturn void leave_by(const struct we_activation *activation, enum we_trap trap)
+{
+	struct we_store *store = activation->func->store;
 	const struct we_trap_frame *frame = &store->frames[0];
 
 	if (store->n_frames == 0) { // it has not come to a function
@@ -92,30 +101,26 @@ static noreturn void leave_by(struct we_activation *activation, enum we_trap tra
 
 		we_store_add_frame(store, module, func->idx, module->is.funcs[func->idx].body.at);
 	}
-	activation->rc = we_error_trap(
-		store->calls.err, trap, frame->module->file_offset + frame->at, frame->func, NULL);
-	we_native_leave(activation);
+	leave(activation, we_error_trap(store->calls.err, trap,
+				  frame->module->file_offset + frame->at, frame->func, NULL));
 }
 
 noreturn void we_native_raise(struct we_store *store, enum we_trap trap, uint32_t at)
 {
 	store->n_frames = 0;
 	walk(store, (uintptr_t)__builtin_frame_address(0), at, WE_BACKTRACE_FRAMES);
-	leave_by(store->native.activation, trap);
+	leave_by(we_thread.activation, trap);
 }
 
 noreturn void we_native_fail(struct we_store *store, int rc)
 {
-	struct we_activation *activation = store->native.activation;
-
 	walk(store, (uintptr_t)__builtin_frame_address(0), 0, WE_BACKTRACE_FRAMES);
-	activation->rc = rc;
-	we_native_leave(activation);
+	leave(we_thread.activation, rc);
 }
 
 noreturn void we_native_raise_interrupted(struct we_activation *activation)
 {
-	struct we_store *store = activation->store;
+	struct we_store *store = activation->func->store;
 
 	store->n_frames = 0;
 	(void)note(store, activation->pc, 0);

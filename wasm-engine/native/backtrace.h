@@ -10,6 +10,7 @@
 #include <stdnoreturn.h>
 
 #include "runtime.h"
+#include "thread.h"
 
 // Raise a trap at the place of native code that has called; at: of its instruction when that is known, else 0.
 noreturn void we_native_raise(struct we_store *store, enum we_trap trap, uint32_t at);

@@ -233,7 +233,7 @@ static int expect_nothing_left(void **state)
 	module = NULL;
 	engine = NULL;
 	// A child of the server dies with it, but not before it.
-	for (int i = 0; i < 200 && count_compilers() > 0; i++)
+	for (int i = 0; i < 1000 && count_compilers() > 0; i++)
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 	assert_int_equal(count_compilers(), 0);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);

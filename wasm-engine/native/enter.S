@@ -2,51 +2,141 @@
 // Ways into native code and out of it, x86-64: see enter.h.
 //
 // Module path 3/6. Each function keeps a frame pointer. Nothing here unwinds: leaving puts back the stack pointer and the
-// registers that we_native_enter saved, and all frames below are gone.
+// registers that the entry saved, and all frames below are gone.
 #include "offsets.h"
 
 	.text
 
-// int32_t we_native_enter(struct we_activation *, const struct we_func *, uint64_t *slots)
-	.globl	we_native_enter
-	.hidden	we_native_enter
-	.type	we_native_enter, @function
-	.p2align 6
-we_native_enter:
-	.cfi_startproc
+// A frame that keeps what we_native_leave puts back, and below that an activation. The function is in rdi, where the thread has
+// we_thread in r9.
+.macro BEGIN store
 	pushq	%rbp
 	.cfi_def_cfa_offset 16
 	.cfi_offset %rbp, -16
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register %rbp
 	pushq	%rbx
+	.cfi_offset %rbx, -24
 	pushq	%r12
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
-	subq	$8, %rsp
-	movq	%rsp, WE_ACT_EXIT_SP(%rdi)
-	movq	WE_FUNC_STORE(%rsi), %rax
-	movq	%rdi, %r8
-	movq	WE_FUNC_ENTRY(%rsi), %rdi
-// A signal up to here is seen by the look that comes; from here on the handler takes us to the landing.
-we_native_enter_window:
-	movq	WE_STORE_INTERRUPT(%rax), %rcx
-	cmpq	WE_STORE_ENTRY(%rax), %rcx
-	je	1f
-	call	*WE_FUNC_ENTER(%rsi)
-we_native_enter_window_end:
-	xorl	%eax, %eax
-	addq	$WE_EXIT_TO_FRAME, %rsp // the wrapper has kept what we_native_leave would put back
-	popq	%rbp
+	subq	$WE_ACT_BYTES, %rsp
+	movq	\store, %rbx
+	movq	%rdi, WE_ACT_FUNC(%rsp)
+	movq	%fs:WE_THREAD_ACTIVATION(%r9), %rax
+	movq	%rax, WE_ACT_OUTER(%rsp)
+.endm
+
+// The call, slots in rsi. The wrapper keeps the registers that we have kept.
+// A signal up to \window is seen by the look that comes; from there on the handler takes us to the landing.
+.macro CALL window
+	movq	%rsp, %fs:WE_THREAD_ACTIVATION(%r9)
+\window:
+	movq	WE_STORE_INTERRUPT(%rbx), %rcx
+	cmpq	WE_STORE_ENTRY(%rbx), %rcx
+	je	we_native_over
+	call	*WE_FUNC_ENTER(%rdi)
+\window\()_end:
+	movq	we_thread@gottpoff(%rip), %r9
+	movq	WE_ACT_OUTER(%rsp), %rcx
+	movq	%rcx, %fs:WE_THREAD_ACTIVATION(%r9)
+	.globl	\window, \window\()_end
+	.hidden	\window, \window\()_end
+.endm
+
+.macro END
+	movq	-8(%rbp), %rbx
+	leave
 	.cfi_remember_state
 	.cfi_def_cfa %rsp, 8
+.endm
+
+// int we_native_enter(const struct we_func *, uint64_t *slots)
+	.globl	we_native_enter
+	.hidden	we_native_enter
+	.type	we_native_enter, @function
+	.p2align 6
+we_native_enter:
+	.cfi_startproc
+	movq	we_thread@gottpoff(%rip), %r9
+	BEGIN WE_FUNC_STORE(%rdi)
+	CALL we_native_enter_window
+	xorl	%eax, %eax
+	END
 	ret
-1:	// The entry is over before it began.
+	.cfi_endproc
+	.size	we_native_enter, . - we_native_enter
+
+// int we_native_call_first(struct we_func *, uint64_t *slots, struct we_error *)
+// Filters are called by it: few instructions, and few of them stores.
+	.globl	we_native_call_first
+	.hidden	we_native_call_first
+	.type	we_native_call_first, @function
+	.p2align 6
+we_native_call_first:
+	.cfi_startproc
+	movq	WE_FUNC_STORE(%rdi), %r8
+	movq	we_thread@gottpoff(%rip), %r9
+	movl	WE_STORE_N_FRAMES(%r8), %ecx
+	orq	WE_STORE_EXCEPTION(%r8), %rcx
+	jne	we_native_call_first_slow
+	movl	%fs:WE_THREAD_TID(%r9), %ecx
+	cmpl	WE_STORE_TID(%r8), %ecx
+	jne	we_native_call_first_slow
+	cmpq	WE_STORE_FIRST_SP(%r8), %rsp
+	jne	3f
+	testq	%rdx, %rdx
+	je	we_native_call_first_slow
+1:
+	movq	%rdx, WE_STORE_ERR(%r8)
+	movq	WE_STORE_N_ENTRIES(%r8), %rax
+	incq	%rax
+	movq	%rax, WE_STORE_N_ENTRIES(%r8)
+	movq	%rax, WE_STORE_ENTRY(%r8)
+	BEGIN %r8
+	CALL we_native_first_window
+	cmpq	$0, WE_STORE_EXCEPTION(%rbx)
+	jne	2f
+	movq	$0, WE_STORE_ENTRY(%rbx)
+	xorl	%eax, %eax
+	END
+	ret
+2:	// Nobody has caught it.
 	.cfi_restore_state
-	movl	$WE_TRAP_DEADLINE_NUMBER, WE_ACT_TRAP(%r8)
-	movq	$0, WE_ACT_PC(%r8)
-	movq	%rbp, WE_ACT_FP(%r8)
+	movq	WE_ACT_FUNC(%rsp), %rdi
+	END
+	jmp	we_native_first_threw
+3:	// Not from where the last call came: guests stay above the end of this stack, or of what the store allows.
+	.cfi_restore_state
+	.cfi_def_cfa %rsp, 8
+	movq	%rsp, %rax
+	subq	%fs:WE_THREAD_STACK_LIMIT(%r9), %rax
+	jb	we_native_call_first_slow
+	cmpq	%fs:WE_THREAD_STACK_HIGH(%r9), %rsp
+	jae	we_native_call_first_slow
+	cmpb	$0, WE_STORE_HAS_HEAP_BUDGET(%r8)
+	jne	we_native_call_first_slow
+	movl	WE_STORE_STACK_BYTES(%r8), %ecx
+	movq	%rsp, %r10
+	subq	%rcx, %r10
+	cmpq	%rcx, %rax
+	cmovbeq	%fs:WE_THREAD_STACK_LIMIT(%r9), %r10
+	movq	%r10, WE_STORE_STACK_LIMIT(%r8)
+	movq	%rsp, WE_STORE_FIRST_SP(%r8)
+	jmp	1b
+	.cfi_endproc
+	.size	we_native_call_first, . - we_native_call_first
+
+// The entry is over before it began; then the landing.
+	.type	we_native_over, @function
+we_native_over:
+	.cfi_startproc
+	.cfi_def_cfa %rbp, 16
+	.cfi_offset %rbp, -16
+	movl	$WE_TRAP_DEADLINE_NUMBER, WE_ACT_TRAP(%rsp)
+	movq	$0, WE_ACT_PC(%rsp)
+	movq	%rbp, WE_ACT_FP(%rsp)
 	.globl	we_native_landing
 	.hidden	we_native_landing
 we_native_landing:
@@ -54,26 +144,25 @@ we_native_landing:
 	call	we_native_landed
 	ud2
 	.cfi_endproc
-	.size	we_native_enter, . - we_native_enter
+	.size	we_native_over, . - we_native_over
 
-	.globl	we_native_enter_window, we_native_enter_window_end
-	.hidden	we_native_enter_window, we_native_enter_window_end
-
-// void we_native_leave(const struct we_activation *)
+// void we_native_leave(const struct we_activation *, int rc)
 	.globl	we_native_leave
 	.hidden	we_native_leave
 	.type	we_native_leave, @function
 we_native_leave:
 	.cfi_startproc
-	movq	WE_ACT_EXIT_SP(%rdi), %rsp
-	movl	WE_ACT_RC(%rdi), %eax
-	addq	$8, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
+	movq	we_thread@gottpoff(%rip), %r9
+	movq	WE_ACT_OUTER(%rdi), %rcx
+	movq	%rcx, %fs:WE_THREAD_ACTIVATION(%r9)
+	movl	%esi, %eax
+	leaq	WE_ACT_TO_FRAME(%rdi), %rbp
+	movq	-40(%rbp), %r15
+	movq	-32(%rbp), %r14
+	movq	-24(%rbp), %r13
+	movq	-16(%rbp), %r12
+	movq	-8(%rbp), %rbx
+	leave
 	ret
 	.cfi_endproc
 	.size	we_native_leave, . - we_native_leave

@@ -13,21 +13,37 @@
 #include "thread.h"
 #include "tier.h"
 
-#define LIKELY(x)   __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define LIKELY(x) __builtin_expect(!!(x), 1)
 
-static_assert(offsetof(struct we_store, interrupt) == WE_STORE_INTERRUPT, "offsets.h");
-static_assert(offsetof(struct we_store, entry) == WE_STORE_ENTRY, "offsets.h");
-static_assert(offsetof(struct we_func, store) == WE_FUNC_STORE, "offsets.h");
-static_assert(offsetof(struct we_func, entry) == WE_FUNC_ENTRY, "offsets.h");
-static_assert(offsetof(struct we_func, enter) == WE_FUNC_ENTER, "offsets.h");
-static_assert(offsetof(struct we_activation, exit_sp) == WE_ACT_EXIT_SP, "offsets.h");
-static_assert(offsetof(struct we_activation, rc) == WE_ACT_RC, "offsets.h");
-static_assert(offsetof(struct we_activation, trap) == WE_ACT_TRAP, "offsets.h");
-static_assert(offsetof(struct we_activation, pc) == WE_ACT_PC, "offsets.h");
-static_assert(offsetof(struct we_activation, fp) == WE_ACT_FP, "offsets.h");
-static_assert(offsetof(struct we_native_regs, ints) == WE_REGS_INTS, "offsets.h");
-static_assert(offsetof(struct we_native_regs, floats) == WE_REGS_FLOATS, "offsets.h");
+#define AT(type, member, offset)                                                                   \
+	static_assert(offsetof(struct type, member) == (offset), "offsets.h")
+AT(we_store, interrupt, WE_STORE_INTERRUPT);
+AT(we_store, entry, WE_STORE_ENTRY);
+AT(we_store, n_entries, WE_STORE_N_ENTRIES);
+AT(we_store, calls.err, WE_STORE_ERR);
+AT(we_store, limits.stack_bytes, WE_STORE_STACK_BYTES);
+AT(we_store, has_heap_budget, WE_STORE_HAS_HEAP_BUDGET);
+AT(we_store, exception, WE_STORE_EXCEPTION);
+AT(we_store, native.stack_limit, WE_STORE_STACK_LIMIT);
+AT(we_store, native.first_sp, WE_STORE_FIRST_SP);
+AT(we_store, native.tid, WE_STORE_TID);
+AT(we_store, n_frames, WE_STORE_N_FRAMES);
+AT(we_func, store, WE_FUNC_STORE);
+AT(we_func, entry, WE_FUNC_ENTRY);
+AT(we_func, enter, WE_FUNC_ENTER);
+AT(we_thread, activation, WE_THREAD_ACTIVATION);
+AT(we_thread, stack_high, WE_THREAD_STACK_HIGH);
+AT(we_thread, stack_limit, WE_THREAD_STACK_LIMIT);
+AT(we_thread, tid, WE_THREAD_TID);
+AT(we_activation, outer, WE_ACT_OUTER);
+AT(we_activation, func, WE_ACT_FUNC);
+AT(we_activation, trap, WE_ACT_TRAP);
+AT(we_activation, pc, WE_ACT_PC);
+AT(we_activation, fp, WE_ACT_FP);
+AT(we_native_regs, ints, WE_REGS_INTS);
+AT(we_native_regs, floats, WE_REGS_FLOATS);
+static_assert(sizeof(((struct we_store *)NULL)->limits.stack_bytes) == 4, "enter.S");
+static_assert(sizeof(struct we_activation) == WE_ACT_BYTES, "offsets.h");
 static_assert(sizeof(struct we_native_regs) == WE_REGS_BYTES, "offsets.h");
 static_assert(WE_TRAP_DEADLINE == WE_TRAP_DEADLINE_NUMBER, "offsets.h");
 static_assert(WE_ABI_BUF_SLOTS >= 2 * WE_LIMIT_PARAMS && WE_ABI_BUF_SLOTS >= 2 * WE_LIMIT_RESULTS,
@@ -49,7 +65,7 @@ static int uncaught(const struct we_func *func, struct we_error *err)
 }
 
 // Guests stay above this: the end of the thread's stack, or of what the store allows.
-static inline uintptr_t stack_limit(const struct we_store *store, uintptr_t sp)
+static uintptr_t stack_limit(const struct we_store *store, uintptr_t sp)
 {
 	const uintptr_t low = we_thread.stack_limit;
 	const uintptr_t most = store->limits.stack_bytes;
@@ -58,7 +74,7 @@ static inline uintptr_t stack_limit(const struct we_store *store, uintptr_t sp)
 }
 
 // Is there room for a guest?
-static inline bool is_on_stack(uintptr_t sp)
+static bool is_on_stack(uintptr_t sp)
 {
 	return sp - we_thread.stack_limit < we_thread.stack_high - we_thread.stack_limit;
 }
@@ -110,17 +126,23 @@ static void take_store(struct we_store *store)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+// Does native code of the store run further out?
+static bool is_inside(const struct we_store *store)
+{
+	const struct we_activation *a = we_thread.activation;
+
+	while (a != NULL && a->func->store != store)
+		a = a->outer;
+	return a != NULL;
+}
+
 // Any call, also one that nests or is the first of the store in this thread.
 int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	struct we_store *store = func->store;
 	struct we_calls *calls = &store->calls;
 	const struct we_calls saved = *calls;
-	const uintptr_t limit = store->native.stack_limit;
 	const uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
-	struct we_activation *const outer = store->native.activation;
-	struct we_activation activation = {
-		.outer = we_thread.activation, .store = store, .func = func};
 	struct we_error local; // an exception is told from other traps by its number
 	struct aside aside;
 	int rc;
@@ -139,23 +161,19 @@ int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	calls->fp = NULL;
 	calls->floor = calls->sp;
 	calls->outer = &saved;
-	if (outer == NULL)
+	if (!is_inside(store)) {
 		store->native.stack_limit = stack_limit(store, sp);
-	store->native.activation = &activation;
-	we_thread.activation = &activation;
-	rc = we_native_enter(&activation, func, slots);
+		store->native.first_sp = 0;
+	}
+	rc = we_native_enter(func, slots);
 	if (rc == 0 && store->exception != 0)
 		rc = uncaught(func, err);
-	we_thread.activation = activation.outer;
-	store->native.activation = outer;
-	store->native.stack_limit = limit;
 	take_back(store, &aside, rc);
 	*calls = saved;
 	return rc;
 }
 
-static __attribute__((noinline)) int call_first_slow(
-	struct we_func *func, uint64_t *slots, struct we_error *err)
+int we_native_call_first_slow(struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	struct we_store *store = func->store;
 	int rc;
@@ -168,50 +186,21 @@ static __attribute__((noinline)) int call_first_slow(
 	return rc;
 }
 
-static __attribute__((noinline)) int failed(
-	const struct we_func *func, int rc, struct we_error *err)
+// While nothing runs in a store, its calls have sp and floor at the bottom of the stack, depth and n_entered 0, and no
+// frame. we_native_call_first changes nothing of that but sp, which a trap or an exception leaves anywhere.
+int we_native_first_failed(const struct we_func *func, int rc)
 {
-	if (rc == 0)
-		rc = uncaught(func, err);
-	we_store_name_func(func->store, err);
+	struct we_store *store = func->store;
+
+	store->calls.sp = store->calls.stack;
+	we_store_name_func(store, store->calls.err);
+	we_store_end(store);
 	return rc;
 }
 
-// Invariant: while nothing runs in a store, its calls have sp and floor at the bottom of the stack, depth and n_entered 0, and
-// no frame; err is what it was.
-int we_native_call_first(struct we_func *func, uint64_t *slots, struct we_error *err)
+int we_native_first_threw(const struct we_func *func)
 {
-	struct we_store *store = func->store;
-	struct we_calls *calls = &store->calls;
-	const uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
-	struct we_activation activation; // the rest of it is written when it is needed
-	int rc;
-
-	if (UNLIKELY(err == NULL || !is_on_stack(sp) ||
-		     atomic_load_explicit(&store->native.tid, memory_order_relaxed) !=
-			     we_thread.tid))
-		return call_first_slow(func, slots, err);
-	we_store_begin(store);
-	activation.outer = we_thread.activation;
-	activation.store = store;
-	activation.func = func;
-	calls->n_entered = 1;
-	calls->err = err;
-	store->native.stack_limit = stack_limit(store, sp);
-	store->native.activation = &activation;
-	// A signal handler looks there: what it finds is complete.
-	atomic_signal_fence(memory_order_seq_cst);
-	we_thread.activation = &activation;
-	rc = we_native_enter(&activation, func, slots);
-	we_thread.activation = activation.outer;
-	atomic_signal_fence(memory_order_seq_cst);
-	if (UNLIKELY(rc != 0 || store->exception != 0))
-		rc = failed(func, rc, err);
-	store->native.activation = NULL;
-	calls->sp = calls->stack; // a trap leaves it anywhere
-	calls->n_entered = 0;
-	we_store_end(store);
-	return rc;
+	return we_native_first_failed(func, uncaught(func, func->store->calls.err));
 }
 
 noreturn void we_native_landed(void)

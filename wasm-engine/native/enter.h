@@ -10,6 +10,7 @@
 #include <stdnoreturn.h>
 
 #include "native.h"
+#include "thread.h"
 
 // The argument registers of the convention, in its order; then the results.
 struct we_native_regs {
@@ -17,16 +18,17 @@ struct we_native_regs {
 	_Alignas(16) uint64_t floats[WE_ABI_FLOATS][2]; // results: [WE_ABI_RET_FLOATS]
 };
 
-// Run func->enter in the activation, its exit_sp set. Returns: 0, or after leaving activation->rc.
-int32_t we_native_enter(
-	struct we_activation *activation, const struct we_func *func, uint64_t *slots);
-// Return from we_native_enter with activation->rc, whatever has been called since.
-noreturn void we_native_leave(const struct we_activation *activation);
+// Run func->enter in an activation of its own. Returns: 0, or what we_native_leave was given.
+int we_native_enter(const struct we_func *func, uint64_t *slots);
+// Return rc from the we_native_enter or we_native_call_first of the activation, whatever has been called since.
+noreturn void we_native_leave(const struct we_activation *activation, int rc);
 // Not a function: where a signal handler points the program counter, the stack pointer a multiple of 16.
 extern const char we_native_landing[];
 // Instructions [begin, end) that have looked at the interrupt word, or are about to, and go on to native code.
 extern const char we_native_enter_window[];
 extern const char we_native_enter_window_end[];
+extern const char we_native_first_window[];
+extern const char we_native_first_window_end[];
 extern const char we_native_generic_window[];
 extern const char we_native_generic_window_end[];
 
@@ -34,5 +36,11 @@ extern const char we_native_generic_window_end[];
 const struct we_store *we_native_generic_call(struct we_func *func, struct we_native_regs *regs);
 // The interrupt word was seen set after it.
 noreturn void we_native_generic_due(struct we_store *store);
+// we_native_call_first where something is to be done before or to be refused.
+int we_native_call_first_slow(struct we_func *func, uint64_t *slots, struct we_error *err);
+// The entry that we_native_call_first began is over. Returns: rc.
+int we_native_first_failed(const struct we_func *func, int rc);
+// It has left an exception. Returns: what the call does.
+int we_native_first_threw(const struct we_func *func);
 // After landing: raise the activation's trap at its pc and fp.
 noreturn void we_native_landed(void);

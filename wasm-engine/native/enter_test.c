@@ -77,7 +77,7 @@ static void expect_trap(
 	}
 	assert_int_equal(rig->g.err.func, frames[0].func);
 	assert_int_equal(rig->g.err.offset, frames[0].offset);
-	assert_ptr_equal(rig->g.store->native.activation, NULL);
+	assert_ptr_equal(we_thread.activation, NULL);
 	assert_ptr_equal(rig->g.store->calls.sp, rig->g.store->calls.stack);
 	assert_int_equal(rig->g.store->calls.n_entered, 0);
 }
@@ -137,6 +137,35 @@ static void endless_recursion_is_a_stack_overflow(void **state)
 	assert_int_equal(we_store_backtrace(rig->g.store, NULL, 0), 0);
 	assert_int_equal(rig->g.store->n_frames, WE_BACKTRACE_FRAMES);
 	assert_int_equal((uint32_t)rig_ask(rig, TEST_RECURSE, 10000), 5);
+}
+
+// How far down a guest gets that is called from bytes below here.
+static __attribute__((noinline)) uintptr_t limit_below(struct rig *rig, size_t bytes)
+{
+	volatile char *room = __builtin_alloca(bytes);
+
+	room[0] = 0;
+	assert_int_equal((uint32_t)rig_ask(rig, TEST_RECURSE, 1), 5);
+	room[bytes - 1] = 0;
+	return rig->g.store->native.stack_limit;
+}
+
+static void guest_gets_its_stack_wherever_it_is_called_from(void **state)
+{
+	struct rig *rig = *state;
+	uintptr_t near[3];
+	uintptr_t far[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		near[i] = limit_below(rig, 64);
+		far[i] = limit_below(rig, 128 * 1024);
+	}
+	assert_in_range(near[0] - far[0], 127 * 1024, 129 * 1024);
+	for (size_t i = 1; i < 3; i++) { // the first call of a store goes another way
+		assert_in_range(near[i] - near[0] + 1024, 0, 2048);
+		assert_int_equal(near[1], near[i]);
+		assert_int_equal(far[1], far[i]);
+	}
 }
 
 static int load_far(struct rig *rig, uint64_t *slots, struct we_error *err)
@@ -444,6 +473,7 @@ int main(void)
 		TEST(trap_in_an_inlined_body_names_both_functions),
 		TEST(explicit_trap_names_its_instruction),
 		TEST(endless_recursion_is_a_stack_overflow),
+		TEST(guest_gets_its_stack_wherever_it_is_called_from),
 		TEST(backtrace_goes_through_the_host),
 		TEST(trap_that_the_host_swallows_is_over),
 		TEST(failure_of_the_host_comes_back_as_it_is),

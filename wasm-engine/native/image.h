@@ -32,8 +32,7 @@ struct we_image_header {
 struct we_image_func {
 	uint32_t body;
 	uint32_t entry; // 0 when nobody else can call it
-	uint32_t
-		enter; // C: uint32 (*)(void *entry, struct we_func *func, uint64_t *slots); 0 when entry is
+	uint32_t enter; // C: void (*)(struct we_func *func, uint64_t *slots); 0 when entry is
 };
 
 // Instructions [begin, end) belong to a function of the module.

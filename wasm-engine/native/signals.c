@@ -107,7 +107,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 	if (activation != NULL && info->si_code > 0 &&
 		we_space_find((uintptr_t)at->uc_mcontext.gregs[REG_RIP]) != NULL &&
-		is_in_memory(activation->store, (uintptr_t)info->si_addr))
+		is_in_memory(activation->func->store, (uintptr_t)info->si_addr))
 		land(activation, at, WE_TRAP_MEMORY_OUT_OF_BOUNDS);
 	else
 		chain(number, info, context);
@@ -122,6 +122,7 @@ static bool is_native(uintptr_t pc)
 {
 	return we_space_find(pc) != NULL ||
 	       is_within(pc, we_native_enter_window, we_native_enter_window_end) ||
+	       is_within(pc, we_native_first_window, we_native_first_window_end) ||
 	       is_within(pc, we_native_generic_window, we_native_generic_window_end);
 }
 
@@ -132,7 +133,7 @@ static void on_deadline(int number, siginfo_t *info, void *context)
 
 	(void)number;
 	(void)info;
-	if (activation != NULL && we_store_is_interrupted(activation->store) &&
+	if (activation != NULL && we_store_is_interrupted(activation->func->store) &&
 		is_native((uintptr_t)at->uc_mcontext.gregs[REG_RIP]))
 		land(activation, at, WE_TRAP_DEADLINE);
 }

@@ -304,40 +304,25 @@ test_plain_idx:
 	ENTRY catch
 	ENTRY call_plain
 
-// Wrappers: uint32_t (void *entry, struct we_func *func, uint64_t *slots)
+// Wrappers: void (struct we_func *func, uint64_t *slots)
 enter_one: // one integer to one
-	pushq	%rbp
-	movq	%rsp, %rbp
 	pushq	%rbx
-	movq	%rdx, %rbx
-	movq	%rdi, %rax
-	movq	%rsi, %rdi
-	movq	(%rdx), %rsi
-	CALL_WASM *%rax
+	movq	%rsi, %rbx
+	movq	(%rsi), %rsi
+	call	*WE_FUNC_ENTRY(%rdi)
 	movq	%rax, (%rbx)
 	popq	%rbx
-	popq	%rbp
 	ret
 
 enter_none: // nothing to nothing
-	pushq	%rbp
-	movq	%rsp, %rbp
-	movq	%rdi, %rax
-	movq	%rsi, %rdi
-	subq	$8, %rsp
-	CALL_WASM *%rax
-	leave
+	CALL_WASM *WE_FUNC_ENTRY(%rdi)
 	ret
 
 enter_many:
-	pushq	%rbp
-	movq	%rsp, %rbp
 	pushq	%rbx
 	pushq	%r12
-	movq	%rdx, %rbx
-	movq	WE_FUNC_STORE(%rsi), %r12
-	movq	%rdi, %rax
-	movq	%rsi, %rdi
+	movq	%rsi, %rbx
+	movq	WE_FUNC_STORE(%rdi), %r12
 	movq	(%rbx), %rsi
 	movq	16(%rbx), %rcx
 	movq	24(%rbx), %r8
@@ -355,9 +340,7 @@ enter_many:
 	movsd	112(%rbx), %xmm7
 	movups	120(%rbx), %xmm8
 	movups	%xmm8, STORE_BUF + 8*15(%r12)
-	subq	$8, %rsp
-	CALL_WASM *%rax
-	addq	$8, %rsp
+	CALL_WASM *WE_FUNC_ENTRY(%rdi)
 	movq	%rax, (%rbx)
 	movsd	%xmm0, 8(%rbx)
 	movq	%rdx, 16(%rbx)
@@ -369,7 +352,6 @@ enter_many:
 	movl	%eax, 56(%rbx)
 	popq	%r12
 	popq	%rbx
-	popq	%rbp
 	ret
 	.globl	test_code_end
 	.hidden	test_code_end

@@ -15,6 +15,15 @@ enum {
 	WE_THREAD_UNFIT = -2, // it was tried: the thread's guests run in the interpreter
 };
 
+// An entry from the host that runs native code; in the frame of we_native_enter or we_native_call_first.
+struct we_activation {
+	struct we_activation *outer; // of this thread; NULL: none
+	const struct we_func *func;  // that was entered
+	uint32_t trap;               // SIGSEGV and deadline: enum we_trap to raise at (pc, fp)
+	uintptr_t pc;                // of the interrupted instruction
+	uintptr_t fp;                // its rbp
+};
+
 // Invariant: stack_low < stack_limit < stack_high once prepared.
 struct we_thread {
 	struct we_activation *activation; // innermost of this thread, NULL: no native code runs
