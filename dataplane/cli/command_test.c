@@ -150,6 +150,11 @@ static void make_capture(void)
 static int make_folder(void **state)
 {
 	static const uint8_t core[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
+	// Twice a core module of one function.
+#define ONE                                                                                        \
+	1, 24, 0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 4, 1, 2, 0, 0x0b
+	static const uint8_t two[] = {0, 'a', 's', 'm', 0x0d, 0, 1, 0, ONE, ONE};
+#undef ONE
 	static char pass[1 << 20];
 	char path[sizeof(filters) + 64];
 	char text[sizeof(path) + 256];
@@ -171,6 +176,7 @@ static int make_folder(void **state)
 	save("text.pcap", "this is not a capture", 21);
 	save("empty", "", 0);
 	save("core.wasm", core, sizeof(core));
+	save("two.wasm", two, sizeof(two));
 	save("text.wasm", "hello", 5);
 	save("latin1.txt", "caf\xe9", 4);
 	save("rules.txt", "default allow\n", 14);
@@ -196,9 +202,9 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
 	static const char *const names[] = {"in.pcap", "cut.pcap", "wifi.pcap", "text.pcap",
-		"empty", "core.wasm", "text.wasm", "latin1.txt", "rules.txt", "cut.wasm", "c.yaml",
-		"wrong.yaml", "cut.yaml", "engine.yaml", "lcore.yaml", "device.yaml", "stdout",
-		"stderr", "fifo", "out.pcap", "drops.pcap"};
+		"empty", "core.wasm", "two.wasm", "text.wasm", "latin1.txt", "rules.txt",
+		"cut.wasm", "c.yaml", "wrong.yaml", "cut.yaml", "engine.yaml", "lcore.yaml",
+		"device.yaml", "stdout", "stderr", "fifo", "out.pcap", "drops.pcap"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -363,6 +369,19 @@ static const struct {
 		"00 61 73 6d"},
 	{"wrap FILTERS/pass.wasm -o x.wasm", 1,
 		"FILTERS/pass.wasm:0x0: invalid: a component, expected a core module"},
+	{"inspect --asm x core.wasm", 1,
+		"core.wasm: found no function \"x\", expected a name, or nothing: it has none"},
+	{"inspect --asm 2:x FILTERS/acl.wasm", 1,
+		"FILTERS/acl.wasm: found core module 2, expected one below 2"},
+	{"inspect --asm 3 FILTERS/acl.wasm", 1,
+		"FILTERS/acl.wasm: found no function \"3\", expected a name, or 0 to 0 of core "
+		"module 0, 16 to 29 of core module 1"},
+	{"inspect --asm 0 two.wasm", 1,
+		"two.wasm: core modules 0 and 1 have a function \"0\": expected 0:0 or "
+		"1:0"},
+	{"inspect --cpu v1 --asm 1:16 FILTERS/acl.wasm", 1,
+		"FILTERS/acl.wasm: function 16 of core module 1: native code needs x86-64-v2, and "
+		"v1 was asked for"},
 	{"inspect", 2, "inspect: found no file, expected FILE.wasm (see weir help inspect)"},
 	{"inspect none", 1, "none: cannot read it: No such file or directory"},
 	{"inspect cut.wasm", 1,
@@ -570,6 +589,24 @@ static void inspect_says_what_would_be_native(void **state)
 	if (json_integer_value(json_object_get(native, "native")) !=
 		n) // a build without a compiler
 		assert_string_not_equal(json_string_value(json_object_get(native, "message")), "");
+	json_decref(report);
+}
+
+static void inspect_shows_machine_code(void **state)
+{
+	(void)state;
+	const int code = run("inspect --asm 1:16 FILTERS/acl.wasm");
+	if (code != 0) { // a build without a compiler
+		assert_non_null(strstr(err, "no compiler"));
+		return;
+	}
+	assert_non_null(strstr(out, "pushq %rbp\n"));
+	assert_non_null(strstr(out, "\n0x"));
+	assert_int_equal(run("inspect --json --asm 1:16 FILTERS/acl.wasm"), 0);
+	json_t *report = json_loads(out, 0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(report, "core_module")), 1);
+	assert_int_equal(json_integer_value(json_object_get(report, "function")), 16);
+	assert_non_null(strstr(json_string_value(json_object_get(report, "asm")), "pushq %rbp\n"));
 	json_decref(report);
 }
 
@@ -840,6 +877,7 @@ int main(void)
 		cmocka_unit_test(replay_that_fails_leaves_no_output),
 		cmocka_unit_test(inspect_says_what_a_filter_may_do),
 		cmocka_unit_test(inspect_says_what_would_be_native),
+		cmocka_unit_test(inspect_shows_machine_code),
 		cmocka_unit_test(replay_below_the_floor_falls_back_and_says_so_once),
 		cmocka_unit_test(version_says_what_makes_native_code),
 		cmocka_unit_test(validate_looks_at_every_file),

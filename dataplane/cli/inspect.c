@@ -5,6 +5,7 @@
 #include "cm.h"
 #include "config.h"
 #include "file.h"
+#include "inspect.h"
 #include "ws.h"
 
 #include <jansson.h>
@@ -45,6 +46,14 @@ static bool is_offered(const char *import)
 	}
 	return false;
 }
+
+struct options {
+	const char *path;
+	enum dp_engine engine;
+	struct we_engine_config config;
+	const char *func; // NULL: not asked for
+	bool is_json;
+};
 
 // Names of the features in a set, in the order of their bits.
 static json_t *features_json(uint64_t features)
@@ -199,18 +208,10 @@ static json_t *component_json(const struct cm_component *component, const char *
 		"imports", imports, "exports", exports, "wit", wit);
 }
 
-static enum cli_exit show_json(json_t *all, const char *path, size_t file_bytes)
+static void add_file(json_t *all, const char *path, size_t file_bytes)
 {
-	enum cli_exit code = CLI_OK;
-
-	if (all == NULL || json_object_set_new(all, "file", json_string(path)) != 0 ||
-		json_object_set_new(all, "file_bytes", json_integer((json_int_t)file_bytes)) != 0 ||
-		json_dumpf(all, stdout, JSON_INDENT(2)) != 0)
-		code = cli_fail(CLI_MACHINE, "out of memory");
-	else
-		putchar('\n');
-	json_decref(all);
-	return code;
+	json_object_set_new(all, "file", json_string(path));
+	json_object_set_new(all, "file_bytes", json_integer((json_int_t)file_bytes));
 }
 
 static enum cli_exit show_component(const struct cm_component *component,
@@ -231,9 +232,10 @@ static enum cli_exit show_component(const struct cm_component *component,
 	if (is_json) {
 		json_t *all = component_json(component, wit);
 
-		add_native(all, native);
 		free(wit);
-		return show_json(all, path, file_bytes);
+		add_file(all, path, file_bytes);
+		add_native(all, native);
+		return inspect_show_json(all);
 	}
 	cm_component_stats(component, &stats);
 	printf("%s: component%s, %zu bytes\n", path, is_filter(component) ? " and weir filter" : "",
@@ -298,8 +300,9 @@ static enum cli_exit show_module(const struct we_module *module, const struct na
 	if (is_json) {
 		json_t *all = module_json(module);
 
+		add_file(all, path, file_bytes);
 		add_native(all, native);
-		return show_json(all, path, file_bytes);
+		return inspect_show_json(all);
 	}
 	printf("%s: core module, %zu bytes\n", path, file_bytes);
 	print_features(we_module_features(module));
@@ -324,52 +327,50 @@ static enum cli_exit show_module(const struct we_module *module, const struct na
 	return CLI_OK;
 }
 
-static enum cli_exit inspect_component(struct we_engine *engine, const char *path,
-	struct we_bytes bytes, struct native *native, bool is_json)
+static enum cli_exit inspect_component(const struct options *o, struct we_engine *engine,
+	struct we_bytes bytes, struct native *native)
 {
 	struct cm_component *component;
 	struct we_error err;
+	enum cli_exit code;
 
 	if (cm_component_create(engine, bytes, &component, &err) != 0)
-		return cli_fail_file(path, &err);
+		return cli_fail_file(o->path, &err);
 	if (native->is_tried) {
 		const int rc = cm_component_compile(component, &err);
 
 		cm_component_jit_stats(component, &native->stats);
 		note_native(native, rc, &err);
 	}
-	const enum cli_exit code = show_component(component, native, path, bytes.len, is_json);
+	code = o->func != NULL ? inspect_func_of_component(o->path, component, o->func, o->is_json)
+			       : show_component(component, native, o->path, bytes.len, o->is_json);
 	cm_component_unref(component);
 	return code;
 }
 
-static enum cli_exit inspect_module(struct we_engine *engine, const char *path,
-	struct we_bytes bytes, struct native *native, bool is_json)
+static enum cli_exit inspect_module(const struct options *o, struct we_engine *engine,
+	struct we_bytes bytes, struct native *native)
 {
 	struct we_module *module;
 	struct we_error err;
+	enum cli_exit code;
 
 	if (we_module_create(engine, bytes, 0, &module, &err) != 0)
-		return cli_fail_file(path, &err);
+		return cli_fail_file(o->path, &err);
 	if (native->is_tried) {
 		const int rc = we_module_compile(module, &err);
 
 		we_module_jit_stats(module, &native->stats);
 		note_native(native, rc, &err);
 	}
-	const enum cli_exit code = show_module(module, native, path, bytes.len, is_json);
+	code = o->func != NULL ? inspect_func(o->path, (struct we_module *[]){module, NULL},
+					 o->func, o->is_json)
+			       : show_module(module, native, o->path, bytes.len, o->is_json);
 	we_module_unref(module);
 	return code;
 }
 
 // ---- the command --------------------------------------------------------------------------------
-
-struct options {
-	const char *path;
-	enum dp_engine engine;
-	struct we_engine_config config;
-	bool is_json;
-};
 
 // Returns: CLI_OK; another code with *ret_is_done when there is nothing left to do.
 static enum cli_exit parse(struct cli_args *args, struct options *o, bool *ret_is_done)
@@ -381,6 +382,9 @@ static enum cli_exit parse(struct cli_args *args, struct options *o, bool *ret_i
 		switch (flag) {
 		case CLI_INSPECT_JSON:
 			o->is_json = true;
+			break;
+		case CLI_INSPECT_ASM:
+			o->func = args->value;
 			break;
 		case CLI_INSPECT_ENGINE:
 			if (!cli_engine(args) || dp_engine_parse(args->value, &o->engine) != 0)
@@ -412,18 +416,16 @@ static enum cli_exit parse(struct cli_args *args, struct options *o, bool *ret_i
 
 static enum cli_exit inspect(const struct options *o, struct we_bytes bytes)
 {
-	struct native native = {.is_tried = o->engine != DP_ENGINE_INTERP};
+	struct native native = {.is_tried = o->engine != DP_ENGINE_INTERP && o->func == NULL};
 	struct we_engine *engine;
 	struct we_error err;
 
 	if (we_engine_create(&o->config, &engine, &err) != 0)
 		return cli_fail(CLI_MACHINE, "%s", err.msg);
-	enum cli_exit code =
-		cm_is_component(bytes)
-			? inspect_component(engine, o->path, bytes, &native, o->is_json)
-			: inspect_module(engine, o->path, bytes, &native, o->is_json);
+	enum cli_exit code = cm_is_component(bytes) ? inspect_component(o, engine, bytes, &native)
+						    : inspect_module(o, engine, bytes, &native);
 	we_engine_destroy(engine);
-	if (code == CLI_OK && o->engine == DP_ENGINE_JIT && native.rc != 0)
+	if (code == CLI_OK && native.is_tried && o->engine == DP_ENGINE_JIT && native.rc != 0)
 		code = cli_fail(CLI_FAULT, "%s: engine jit: %u of %u functions have native code",
 			o->path, native.stats.n_funcs_native, native.stats.n_funcs);
 	return code;

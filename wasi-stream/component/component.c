@@ -71,6 +71,13 @@ void cm_component_stats(const struct cm_component *component, struct cm_componen
 	*ret_stats = component->root->stats;
 }
 
+struct we_module *cm_component_core_module(const struct cm_component *component, uint32_t i)
+{
+	struct we_module *const *modules = component->root->modules.data;
+
+	return i < component->root->modules.len ? modules[i] : NULL;
+}
+
 int cm_component_compile(struct cm_component *component, struct we_error *err)
 {
 	struct we_module *const *modules = component->root->modules.data;

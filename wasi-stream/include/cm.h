@@ -60,6 +60,9 @@ WE_PUBLIC WE_MUST_USE int cm_component_compile(
 // The sum over its core modules, and the last failure of the last module that had one. Any thread.
 WE_PUBLIC void cm_component_jit_stats(
 	const struct cm_component *component, struct we_jit_stats *ret_stats);
+// Its core modules, nested ones too, in the order of the file. Borrowed; NULL beyond the last.
+WE_PUBLIC struct we_module *cm_component_core_module(
+	const struct cm_component *component, uint32_t i);
 // The component's imports and exports as a WIT world. emit is called with pieces of UTF-8 text.
 typedef void (*cm_emit_fn)(void *env, const char *text, size_t len);
 WE_PUBLIC void cm_component_print_wit(

@@ -258,6 +258,50 @@ void we_module_export(const struct we_module *module, uint32_t i, struct we_expo
 	extern_type(module, export->kind, export->idx, &ret->type);
 }
 
+static bool is_text(struct we_bytes name, const char *text)
+{
+	return name.len == strlen(text) && memcmp(name.data, text, name.len) == 0;
+}
+
+static bool find_named(const struct we_module *module, const char *text, we_funcidx *ret)
+{
+	const we_funcidx n_imported = module->is.n_imported_funcs;
+
+	for (we_funcidx i = n_imported; i < module->is.n_funcs; i++) {
+		if (is_text(module->is.funcs[i].name, text)) {
+			*ret = i;
+			return true;
+		}
+	}
+	for (uint32_t i = 0; i < module->n_exports; i++) {
+		const struct we_export_def *export = &module->exports[i];
+
+		if (export->kind == WE_EXTERN_FUNC && export->idx >= n_imported &&
+			is_text(export->name, text)) {
+			*ret = export->idx;
+			return true;
+		}
+	}
+	return false;
+}
+
+uint32_t we_module_own_funcs(const struct we_module *module, uint32_t *ret_first)
+{
+	*ret_first = module->is.n_imported_funcs;
+	return module->is.n_funcs - module->is.n_imported_funcs;
+}
+
+bool we_module_find_func(const struct we_module *module, const char *text, uint32_t *ret_func)
+{
+	char *end;
+	const unsigned long i = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0')
+		return find_named(module, text, ret_func);
+	*ret_func = (we_funcidx)i;
+	return i >= module->is.n_imported_funcs && i < module->is.n_funcs;
+}
+
 uint64_t we_module_features(const struct we_module *module)
 {
 	return module->features;

@@ -257,6 +257,15 @@ struct we_jit_stats {
 // Fails: UNSUPPORTED when this build or this machine has no native code, and the cache not either; HOST when the
 // compiler is not found, or dies each time. Functions that had got native code before keep it.
 WE_PUBLIC WE_MUST_USE int we_module_compile(struct we_module *module, struct we_error *err);
+// The module's own functions, those that it does not import: [first, first + n) of its index space. Returns: n.
+WE_PUBLIC uint32_t we_module_own_funcs(const struct we_module *module, uint32_t *ret_first);
+// One of these: by its index, its name, or the name of an export. Returns: false when there is none.
+WE_PUBLIC bool we_module_find_func(
+	const struct we_module *module, const char *text, uint32_t *ret_func);
+// Its machine code beside its wasm, as we_module_compile has it made; nothing is kept. Returns: 0 and text, owned (free).
+// Fails: INVALID when it has no machine code of its own; UNSUPPORTED and HOST as above.
+WE_PUBLIC WE_MUST_USE int we_module_listing(
+	struct we_module *module, uint32_t func, char **ret_text, struct we_error *err);
 // For good: a compilation that is under way fails soon, as HOST, and so does each that comes later. What has native code
 // keeps it. For a program that ends. Any thread.
 WE_PUBLIC void we_engine_stop_compiling(struct we_engine *engine);

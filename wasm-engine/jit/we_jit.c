@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// we-jit: the program that makes native code. weir starts it; people ask it for its version, or to show code.
+// we-jit: the program that makes native code. weir starts it; people ask it for its version.
 //
 // Module path 3/6. LLVM is loaded and made ready once, in the process that forks; each request then meets it untouched.
 // Owns:   the process.
@@ -22,6 +22,23 @@ static const char usage[] =
 	"       we-jit --asm FUNCTION [--cpu v2|v3|v4|native] [--explicit-checks] FILE.wasm\n"
 	"       we-jit                started by weir: makes native code\n"
 	"FUNCTION: an index, or a name of the name section.\n";
+
+static int list(const struct we_protocol_request *request, const struct we_module *module,
+	const void *image, void **ret_text, size_t *ret_bytes, struct we_error *err)
+{
+	char *text;
+	FILE *to = open_memstream(&text, ret_bytes);
+	int rc;
+
+	if (to == NULL)
+		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a listing");
+	rc = listing_print(module, &request->cpu, image,
+		module->is.n_imported_funcs + request->list_func, to, err);
+	if (fclose(to) != 0)
+		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a listing");
+	*ret_text = text;
+	return rc;
+}
 
 static int compile(const struct we_protocol_request *request, struct we_bytes bytes,
 	void **ret_image, size_t *ret_bytes, struct we_error *err)
@@ -49,6 +66,8 @@ static int compile(const struct we_protocol_request *request, struct we_bytes by
 	rc = we_jit_compile(module, &options, ret_image, ret_bytes, err);
 	if (rc != 0)
 		return rc;
+	if ((request->flags & WE_REQUEST_LISTING) != 0)
+		return list(request, module, *ret_image, ret_image, ret_bytes, err);
 	header = *ret_image;
 	memcpy(header->key, request->key, sizeof(header->key)); // no part of the checksum
 	return 0; // the process ends: nothing is freed
@@ -61,134 +80,8 @@ static void wake_llvm(void)
 	LLVMContextDispose(LLVMContextCreate());
 }
 
-// ---- showing code --------------------------------------------------------------------------------
-
-struct show {
-	const char *func;
-	const char *file;
-	struct we_jit_options options;
-};
-
-// Returns: false on wrong use.
-static bool parse_show(struct show *show, int argc, char **argv)
-{
-	we_cpu_detect(&show->options.cpu);
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--explicit-checks") == 0) {
-			show->options.explicit_checks = true;
-		} else if (strcmp(argv[i], "--asm") == 0 && i + 1 < argc) {
-			show->func = argv[++i];
-		} else if (strcmp(argv[i], "--cpu") == 0 && i + 1 < argc) {
-			if (!we_cpu_by_name(argv[++i], &show->options.cpu) ||
-				show->options.cpu.level < WE_CPU_V2)
-				return false;
-		} else if (argv[i][0] != '-' && show->file == NULL) {
-			show->file = argv[i];
-		} else {
-			return false;
-		}
-	}
-	return show->func != NULL && show->file != NULL;
-}
-
-static int fail(const char *file, const struct we_error *err)
-{
-	char text[WE_ERROR_TEXT];
-
-	we_error_print(err, text, sizeof(text));
-	fprintf(stderr, "we-jit: %s:%s%s\n", file, text[0] == '0' ? "" : " ", text);
-	return 1;
-}
-
-static bool read_all(const char *path, struct we_bytes *ret)
-{
-	FILE *file = fopen(path, "rb");
-	uint8_t *data = NULL;
-	size_t n = 0;
-	size_t cap = 0;
-
-	if (file == NULL)
-		return false;
-	do {
-		if (n == cap) {
-			uint8_t *more = realloc(data, cap = cap * 2 + 65536);
-
-			if (more == NULL)
-				abort();
-			data = more;
-		}
-		n += fread(data + n, 1, cap - n, file);
-	} while (!feof(file) && !ferror(file));
-	fclose(file);
-	*ret = (struct we_bytes){data, n};
-	return true;
-}
-
-// Returns: false when there is no such function.
-static bool find_func(const struct we_module *module, const char *text, we_funcidx *ret)
-{
-	char *end;
-	const unsigned long i = strtoul(text, &end, 10);
-
-	if (end != text && *end == '\0') {
-		*ret = (we_funcidx)i;
-		return i >= module->is.n_imported_funcs && i < module->is.n_funcs;
-	}
-	for (we_funcidx k = module->is.n_imported_funcs; k < module->is.n_funcs; k++) {
-		const struct we_bytes name = module->is.funcs[k].name;
-
-		if (name.len == strlen(text) && memcmp(name.data, text, name.len) == 0) {
-			*ret = k;
-			return true;
-		}
-	}
-	for (uint32_t k = 0; k < module->n_exports; k++) {
-		const struct we_export_def *export = &module->exports[k];
-
-		if (export->kind == WE_EXTERN_FUNC && export->idx >= module->is.n_imported_funcs &&
-			export->name.len == strlen(text) &&
-			memcmp(export->name.data, text, export->name.len) == 0) {
-			*ret = export->idx;
-			return true;
-		}
-	}
-	return false;
-}
-
-static int show(struct show *show)
-{
-	struct we_engine *engine;
-	struct we_module *module;
-	struct we_bytes bytes;
-	struct we_error err;
-	void *image;
-	size_t n;
-	we_funcidx func;
-
-	if (!read_all(show->file, &bytes)) {
-		fprintf(stderr, "we-jit: %s: cannot be read\n", show->file);
-		return 1;
-	}
-	if (we_engine_create(NULL, &engine, &err) < 0 ||
-		we_module_create(engine, bytes, 0, &module, &err) < 0)
-		return fail(show->file, &err);
-	if (!find_func(module, show->func, &func)) {
-		fprintf(stderr, "we-jit: %s: has no function %s of its own\n", show->file,
-			show->func);
-		return 1;
-	}
-	show->options.first_func = module->is.n_imported_funcs;
-	show->options.n_funcs = module->is.n_funcs - module->is.n_imported_funcs;
-	wake_llvm();
-	if (we_jit_compile(module, &show->options, &image, &n, &err) < 0 ||
-		listing_print(module, &show->options.cpu, image, func, stdout, &err) < 0)
-		return fail(show->file, &err);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	struct show shown = {0};
 	unsigned major;
 	unsigned minor;
 	unsigned patch;
@@ -202,8 +95,6 @@ int main(int argc, char **argv)
 		printf("we-jit %s, LLVM %s\n", WE_JIT_BUILD, llvm);
 		return 0;
 	}
-	if (argc > 1 && parse_show(&shown, argc, argv))
-		return show(&shown);
 	if (argc != 1 || getsockopt(WE_PROTOCOL_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
 		type != SOCK_SEQPACKET) {
 		fputs(usage, stderr);

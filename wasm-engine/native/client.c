@@ -70,14 +70,15 @@ static bool is_failure(const struct we_protocol_answer *answer, enum we_jit_fail
 	return true;
 }
 
-static int ask(struct compilation *c, const struct range *range, const uint8_t key[WE_SHA256_BYTES],
-	struct we_protocol_answer *ret_answer, void **ret_image, struct we_error *err)
+static struct we_protocol_request request_for(
+	const struct compilation *c, const struct range *range)
 {
 	const struct we_module *module = c->module;
 	const struct we_engine_config *config = &module->engine->config;
 	const uint64_t n_bytes = range_bytes(module, range);
 	const uint64_t cpu_ms = CPU_MS + n_bytes * CPU_MS_PER_KIB / 1024;
-	struct we_protocol_request request = {.flags = compilation_flags(c),
+
+	return (struct we_protocol_request){.flags = compilation_flags(c),
 		.module_bytes = module->bytes.len,
 		.file_offset = module->file_offset,
 		.max_func_bytes = config->max_func_bytes,
@@ -88,16 +89,28 @@ static int ask(struct compilation *c, const struct range *range, const uint8_t k
 		.first_func = range->first,
 		.n_funcs = range->n,
 		.cpu = c->cpu};
+}
+
+static int send(struct compilation *c, struct we_protocol_request *request,
+	struct we_protocol_answer *ret_answer, void **ret_image, struct we_error *err)
+{
+	if (c->module_fd < 0)
+		c->module_fd = we_compiler_share(c->module->bytes);
+	if (c->module_fd < 0)
+		return we_error_set(err, WE_E_HOST, 0, "no memfd for the compiler");
+	return we_compiler_ask(&c->jit->compiler, c->module->engine->config.jit_program, request,
+		c->module_fd, ret_answer, ret_image, err);
+}
+
+static int ask(struct compilation *c, const struct range *range, const uint8_t key[WE_SHA256_BYTES],
+	struct we_protocol_answer *ret_answer, void **ret_image, struct we_error *err)
+{
+	struct we_protocol_request request = request_for(c, range);
 	struct we_jit_stats more = {.n_requests = 1};
 	int rc;
 
 	memcpy(request.key, key, sizeof(request.key));
-	if (c->module_fd < 0)
-		c->module_fd = we_compiler_share(module->bytes);
-	if (c->module_fd < 0)
-		return we_error_set(err, WE_E_HOST, 0, "no memfd for the compiler");
-	rc = we_compiler_ask(&c->jit->compiler, config->jit_program, &request, c->module_fd,
-		ret_answer, ret_image, err);
+	rc = send(c, &request, ret_answer, ret_image, err);
 	if (rc < 0)
 		return rc;
 	more.compile_ns = rc == 0 ? ret_answer->wall_us * 1000 : 0;
@@ -200,19 +213,20 @@ static void mark_hot(const struct we_module *module, uint8_t *hot)
 		hot[module->start - n_imported] = 1;
 }
 
-// Pending functions in ranges of about BATCH_BYTES. Returns: how many; ranges has room for one a function.
-static uint32_t make_batches(
-	const struct compilation *c, uint32_t n_own, const uint8_t *hot, struct range *ranges)
+// Pending functions in ranges of about BATCH_BYTES; states NULL: all are. Returns: how many; ranges has room for one a
+// function.
+static uint32_t make_batches(const struct we_module *module, const uint8_t *states, uint32_t n_own,
+	const uint8_t *hot, struct range *ranges)
 {
 	uint64_t n_bytes = 0; // of the last range
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < n_own; i++) {
 		const struct range one = {i, 1, false};
-		const uint64_t body = range_bytes(c->module, &one);
+		const uint64_t body = range_bytes(module, &one);
 		struct range *last = n > 0 ? &ranges[n - 1] : NULL;
 
-		if (c->of_module->states[i] != WE_JIT_STATE_PENDING)
+		if (states != NULL && states[i] != WE_JIT_STATE_PENDING)
 			continue;
 		if (last != NULL && last->first + last->n == i && n_bytes + body <= BATCH_BYTES) {
 			last->n++;
@@ -239,7 +253,7 @@ static int compile_module(struct compilation *c, uint32_t n_own, struct we_error
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory to compile a module");
 	}
 	mark_hot(c->module, hot);
-	n_batches = make_batches(c, n_own, hot, batches);
+	n_batches = make_batches(c->module, c->of_module->states, n_own, hot, batches);
 	for (unsigned pass = 0; rc == 0 && pass < 2; pass++)
 		for (uint32_t i = 0; rc == 0 && i < n_batches; i++)
 			if (batches[i].is_hot == (pass == 0))
@@ -297,6 +311,88 @@ int we_module_compile(struct we_module *module, struct we_error *err)
 	if (rc == 0)
 		rc = memchr(c.of_module->states, WE_JIT_STATE_GIVEN_UP, n_own) != NULL;
 	pthread_mutex_unlock(&c.of_module->lock);
+	if (c.module_fd >= 0)
+		close(c.module_fd);
+	return rc;
+}
+
+// ---- listings -----------------------------------------------------------------------------------
+
+// The functions that it is compiled with.
+static int batch_of(const struct we_module *module, uint32_t n_own, uint32_t own, struct range *ret,
+	struct we_error *err)
+{
+	uint8_t *hot = calloc(n_own, 1);
+	struct range *batches = calloc(n_own, sizeof(*batches));
+	uint32_t i = 0;
+
+	if (hot != NULL && batches != NULL) {
+		make_batches(module, NULL, n_own, hot, batches);
+		while (own >= batches[i].first + batches[i].n)
+			i++;
+		*ret = batches[i];
+	}
+	free(hot);
+	free(batches);
+	return hot != NULL && batches != NULL
+		       ? 0
+		       : we_error_set(err, WE_E_NOMEM, 0, "no memory for a listing");
+}
+
+static int list_in(struct compilation *c, const struct range *range, uint32_t own, char **ret_text,
+	struct we_error *err)
+{
+	struct we_protocol_request request = request_for(c, range);
+	struct we_protocol_answer answer;
+	enum we_jit_failure failure;
+	char why[WE_PROTOCOL_TEXT + 32];
+	void *bytes = NULL;
+	char *text;
+	int rc;
+
+	request.flags |= WE_REQUEST_LISTING;
+	request.list_func = own;
+	rc = send(c, &request, &answer, &bytes, err);
+	if (rc != 0)
+		return rc == WE_COMPILER_LOST ? WE_E_HOST : rc;
+	if (is_failure(&answer, &failure, why, sizeof(why))) {
+		if (failure == WE_JIT_REFUSED)
+			return we_error_set(err, answer.code, 0, "%s", why);
+		return we_error_set(err, WE_E_HOST, 0, "%s: %s", we_jit_failure_word(failure), why);
+	}
+	text = bytes == NULL ? NULL : realloc(bytes, answer.image_bytes + 1);
+	if (text == NULL) {
+		free(bytes);
+		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a listing");
+	}
+	text[answer.image_bytes] = '\0';
+	*ret_text = text;
+	return 0;
+}
+
+int we_module_listing(
+	struct we_module *module, uint32_t func, char **ret_text, struct we_error *err)
+{
+	const uint32_t n_imported = module->is.n_imported_funcs;
+	struct compilation c = {.module = module, .cache.dir = -1, .module_fd = -1};
+	const struct range one = {func - n_imported, 1, false};
+	struct range range;
+	int rc;
+
+	if (func < n_imported || func >= module->is.n_funcs)
+		return we_error_set(
+			err, WE_E_INVALID, 0, "function %u is none of the module's own", func);
+	c.jit = we_jit_of_engine(module->engine);
+	if (c.jit == NULL)
+		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a listing");
+	rc = choose_cpu(module->engine->config.jit_cpu, &c.cpu, err);
+	if (rc == 0)
+		rc = batch_of(module, module->is.n_funcs - n_imported, one.first, &range, err);
+	if (rc == 0)
+		rc = list_in(&c, &range, one.first, ret_text, err);
+	// As when it is compiled: what the batch fails by need not be this one.
+	if (rc == WE_E_HOST && range.n > 1)
+		rc = list_in(&c, &one, one.first, ret_text, err);
 	if (c.module_fd >= 0)
 		close(c.module_fd);
 	return rc;

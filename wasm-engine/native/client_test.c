@@ -520,6 +520,33 @@ static void module_compile_with_one_bad_function_compiles_the_others(void **stat
 	}
 }
 
+static void listing_is_of_the_batch_or_else_of_the_function_alone(void **state)
+{
+	char *text;
+
+	(void)state;
+	start(NULL);
+	assert_int_equal(we_module_listing(module, 3, &text, &err), 0);
+	assert_string_equal(text, "function 3 of 8 from 0\n");
+	free(text);
+	assert_int_equal(we_module_listing(module, N_FUNCS, &text, &err), WE_E_INVALID);
+	assert_string_equal(err.msg, "function 8 is none of the module's own");
+	expect_nothing_left(NULL);
+
+	start("abort 5");
+	assert_int_equal(we_module_listing(module, 3, &text, &err), 0);
+	assert_string_equal(text, "function 3 of 1 from 3\n");
+	free(text);
+	assert_int_equal(we_module_listing(module, 5, &text, &err), WE_E_HOST);
+	assert_non_null(strstr(err.msg, "aborted: SIGABRT: LLVM ERROR: Cannot select"));
+	expect_nothing_left(NULL);
+
+	start("refuse 5");
+	assert_int_equal(we_module_listing(module, 5, &text, &err), WE_E_HOST);
+	assert_string_equal(err.msg, "no register for a thing");
+	assert_int_equal(n_published_funcs, 0);
+}
+
 static void module_compile_with_a_function_left_out_gives_it_up(void **state)
 {
 	(void)state;
@@ -758,6 +785,7 @@ int main(int argc, char **argv)
 		LEAVES_NOTHING(cached_image_is_of_one_processor_and_one_kind),
 		LEAVES_NOTHING(cache_that_cannot_be_used_costs_only_time),
 		LEAVES_NOTHING(module_compile_with_one_bad_function_compiles_the_others),
+		LEAVES_NOTHING(listing_is_of_the_batch_or_else_of_the_function_alone),
 		LEAVES_NOTHING(module_compile_with_a_function_left_out_gives_it_up),
 		LEAVES_NOTHING(module_compile_that_is_unsupported_is_not_tried_in_parts),
 		LEAVES_NOTHING(module_compile_that_never_ends_ends_at_its_processor_time),

@@ -363,6 +363,11 @@ static int compile(const struct we_protocol_request *request, struct we_bytes by
 	}
 	if (err->rc < 0)
 		return err->rc;
+	if ((request->flags & WE_REQUEST_LISTING) != 0) {
+		*ret_bytes = (size_t)asprintf((char **)ret_image, "function %u of %u from %u\n",
+			request->list_func, request->n_funcs, request->first_func);
+		return 0;
+	}
 	*ret_image = image.bytes;
 	*ret_bytes = image.n;
 	return 0;

@@ -46,6 +46,7 @@ struct we_protocol_request {
 	uint32_t wall_ms;
 	uint32_t first_func; // of the module's own functions
 	uint32_t n_funcs;
+	uint32_t list_func;
 	struct we_cpu cpu; // what may be used
 };
 
@@ -53,6 +54,7 @@ enum {
 	WE_REQUEST_DETERMINISTIC = 1 << 0,
 	WE_REQUEST_EXPLICIT_CHECKS = 1 << 1,
 	WE_REQUEST_VERIFY = 1 << 2,
+	WE_REQUEST_LISTING = 1 << 3, // of list_func, instead of an image
 };
 
 enum we_answer_kind {
