@@ -58,9 +58,15 @@ static void feed(struct func *f, LLVMValueRef *phis, uint32_t n)
 		LLVMAddIncoming(phis[i], &func_top(f, n - 1 - i)->v, &from, 1);
 }
 
+// How many values a branch to it takes along.
+static uint32_t n_fed(const struct label *label)
+{
+	return label->op == WE_OP_LOOP ? label->n_params : label->n_results;
+}
+
 static void feed_label(struct func *f, struct label *label)
 {
-	feed(f, label->to_phis, label->op == WE_OP_LOOP ? label->n_params : label->n_results);
+	feed(f, label->to_phis, n_fed(label));
 	if (label->op != WE_OP_LOOP)
 		label->is_reached = true;
 }
@@ -260,15 +266,17 @@ static void branch_table(struct func *f, const struct we_instr *in)
 		if (we_reader_u32(&r, &targets[k]) < 0)
 			abort();
 	}
-	feed_label(f, label_at(f, targets[n]));
+	// All places get the same values, also one that is named twice; the code goes on with none of them.
+	for (uint32_t k = 0; k < n_fed(label_at(f, targets[n])); k++)
+		func_top(f, k)->home = NULL;
+	for (uint32_t k = 0; k <= n; k++) {
+		if (k == n || targets[k] != targets[n]) // the default does it
+			feed_label(f, label_at(f, targets[k]));
+	}
 	sw = LLVMBuildSwitch(f->u->b, i, label_at(f, targets[n])->to, n);
 	for (uint32_t k = 0; k < n; k++) {
-		struct label *label = label_at(f, targets[k]);
-
-		if (targets[k] == targets[n])
-			continue; // the default does it
-		feed_label(f, label);
-		LLVMAddCase(sw, unit_i32(f->u, k), label->to);
+		if (targets[k] != targets[n])
+			LLVMAddCase(sw, unit_i32(f->u, k), label_at(f, targets[k])->to);
 	}
 	free(targets);
 	func_end_block(f);

@@ -52,6 +52,11 @@ static const struct shape shapes[] = {
 		"block 4 local.get 0 call 0 i32.const 9 call 0 local.get 0 i32.const 3 i32.and "
 		"br_table 1 0 0 "
 		"end i32.const 5 call 0 drop call 1 local.set 4 call 1 local.get 4 i32.sub"},
+	{"an operand that a switch gives to two places",
+		"block 5 block 5 local.get 0 call 0 local.get 0 i32.const 1 i32.and if void "
+		"i32.const 9 call 0 drop end "
+		"local.get 0 i32.const 3 i32.and br_table 3 0 1 0 1 end i32.const 5 call 0 drop "
+		"end call 1"},
 	{"several results",
 		"local.get 0 call 3 i32.const 5 call 0 drop call 1 local.set 4 call 1 local.get 4 "
 		"i32.sub"},
