@@ -26,6 +26,7 @@ enum {
 	AHEAD = 16,              // objects whose headers are on their way from memory
 	ELEMENTS_AT_ONCE = 1024, // of an array that is traced
 	RUN_BYTES = 32768,       // at most slid at once, so that they are still in the cache
+	LOOK = 1024,             // objects between two looks whether the entry shall end
 };
 
 enum phase {
@@ -48,6 +49,8 @@ struct collection {
 	uint64_t *marks;
 	uint64_t top; // bytes, before
 	// MARK
+	const struct we_store *store;
+	uint32_t n_traced;
 	struct grey *greys;
 	struct grey *grey; // where the next one goes
 	struct grey *greys_end;
@@ -321,8 +324,15 @@ static INLINE void trace(struct collection *c, struct grey grey)
 	visit_struct(c, object, def, MARK);
 }
 
-// Trace until no grey is left. Each goes through a short queue while its header comes from memory.
-static void trace_greys(struct collection *c)
+// Has the entry been told to end? Looked at now and then.
+static INLINE bool is_over(struct collection *c)
+{
+	return ++c->n_traced % LOOK == 0 && we_store_is_interrupted(c->store);
+}
+
+// Trace until no grey is left. Each goes through a short queue while its header comes from memory. Returns: false when the
+// entry shall end.
+static bool trace_greys(struct collection *c)
 {
 	struct grey queue[AHEAD];
 	unsigned head = 0;
@@ -336,13 +346,15 @@ static void trace_greys(struct collection *c)
 			queue[tail++ % AHEAD] = next;
 		}
 		if (head == tail)
-			return;
+			return true;
+		if (is_over(c))
+			return false;
 		trace(c, queue[head++ % AHEAD]);
 	}
 }
 
-// Trace what is marked and not traced in [at, far], and all that it leads to behind the cursor.
-static void sweep(struct collection *c, uint64_t at)
+// Trace what is marked and not traced in [at, far], and all that it leads to behind the cursor. Returns: as above.
+static bool sweep(struct collection *c, uint64_t at)
 {
 	const struct we_deftype *type = NULL;
 
@@ -351,12 +363,15 @@ static void sweep(struct collection *c, uint64_t at)
 
 		c->cursor = (we_ref)at;
 		if (n > WE_GRANULE_BYTES && !is_marked(c, at + WE_GRANULE_BYTES)) {
+			if (is_over(c))
+				return false;
 			trace(c, (struct grey){.ref = (we_ref)at});
-			if (c->grey != c->greys)
-				trace_greys(c);
+			if (c->grey != c->greys && !trace_greys(c))
+				return false;
 		}
 		at += n;
 	}
+	return true;
 }
 
 static void mark_roots(struct we_root_visitor *v, uint64_t *cells, size_t n, enum we_trace trace_as)
@@ -368,8 +383,8 @@ static void mark_roots(struct we_root_visitor *v, uint64_t *cells, size_t n, enu
 }
 
 // A sweep beyond the first needs that more objects waited than the stack has room for. So there are no more of them
-// than stacks full of objects in the space, however it is woven.
-static void mark(struct collection *c, struct we_store *store)
+// than stacks full of objects in the space, however it is woven. Returns: as above; nothing but marks has changed.
+static bool mark(struct collection *c, struct we_store *store)
 {
 	uint64_t at = WE_HEAP_FIRST;
 
@@ -380,9 +395,10 @@ static void mark(struct collection *c, struct we_store *store)
 	for (;;) {
 		c->untraced_low = UINT32_MAX;
 		c->untraced_high = 0;
-		sweep(c, at);
+		if (!sweep(c, at))
+			return false;
 		if (c->untraced_low > c->untraced_high)
-			return;
+			return true;
 		at = c->untraced_low;
 		c->far = c->untraced_high;
 	}
@@ -490,13 +506,15 @@ uint64_t we_collector_run(
 		.base = collector->base,
 		.marks = collector->marks,
 		.top = top,
+		.store = store,
 		.greys = greys,
 		.grey = greys,
 		.greys_end = greys + collector->scratch_bytes / sizeof(*greys),
 		.targets = collector->scratch,
 		.lift = collector->is_lifted ? WE_LIFT_BYTES : 0};
 
-	mark(&c, store);
+	if (!mark(&c, store))
+		return 0;
 	c.dense = find_dense(&c, collector->max_waste_bytes);
 	if (c.dense == top)
 		return top;

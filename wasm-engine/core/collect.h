@@ -29,6 +29,7 @@ struct we_collector {
 
 // Collect the objects below top; they end up lifted if it says so. With one collection lifted and the next one not, every
 // object moves each time.
-// Returns: the new top, above the old one by at most WE_LIFT_BYTES.
+// Returns: the new top, above the old one by at most WE_LIFT_BYTES; 0 when the entry that runs was told to end before anything
+// has moved: then the heap is what it was.
 uint64_t we_collector_run(
 	const struct we_collector *collector, struct we_store *store, uint64_t top);

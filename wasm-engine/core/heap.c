@@ -177,7 +177,8 @@ static void poison(const struct we_heap *heap, uint64_t old_top)
 		memset(heap->base + heap->top, POISON, old_top - heap->top);
 }
 
-// Collect, with room for n bytes more in mind; what would cost more to move than it is worth may stay.
+// Collect, with room for n bytes more in mind; what would cost more to move than it is worth may stay. Or not, when the entry
+// shall end.
 // Returns: nanoseconds that it took.
 static uint64_t collect(struct we_store *store, uint64_t n, uint64_t max_waste_bytes)
 {
@@ -185,12 +186,19 @@ static uint64_t collect(struct we_store *store, uint64_t n, uint64_t max_waste_b
 	struct we_collector *c = heap->collector;
 	const uint64_t began_ns = now_ns();
 	const uint64_t old_top = heap->top;
+	const bool was_lifted = c->is_lifted;
+	uint64_t new_top;
 	uint64_t took_ns;
 
 	c->used_bytes = max_u64(c->used_bytes, old_top);
 	c->max_waste_bytes = max_waste_bytes;
 	c->is_lifted = heap->is_stress && !c->is_lifted;
-	heap->top = we_collector_run(c, store, old_top);
+	new_top = we_collector_run(c, store, old_top);
+	if (new_top == 0) {
+		c->is_lifted = was_lifted;
+		return now_ns() - began_ns;
+	}
+	heap->top = new_top;
 	heap->n_allocated += old_top - heap->top;
 	heap->live_bytes = heap->top;
 	if (heap->is_stress)

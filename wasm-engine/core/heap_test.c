@@ -802,6 +802,42 @@ static void interrupt_is_seen_after_a_collection(void **state)
 	end_store();
 }
 
+static void abandon_a_collection(bool is_stress)
+{
+	const struct we_store_limits limits = {.heap_bytes = 16 * MIB};
+	enum we_trap trap;
+	uint64_t n_collections;
+	uint64_t top;
+	we_ref ref;
+
+	make_store_of(&limits, false);
+	grow_tree(any_roots, 13, 0); // several looks long
+	store.heap->is_stress = is_stress;
+	n_collections = store.heap->n_collections;
+	atomic_store(&store.entry, 7);
+	atomic_store(&store.interrupt, 7);
+	do {
+		top = store.heap->top;
+		trap = try_new(PAIR, 0, &ref);
+	} while (trap == WE_TRAP_NONE);
+	assert_int_equal(trap, WE_TRAP_DEADLINE);
+	assert_int_equal(store.heap->n_collections, n_collections);
+	assert_int_equal(store.heap->top, top);
+	check_tree((we_ref)any_roots[0], 13, 0);
+	atomic_store(&store.interrupt, UINT64_MAX);
+	we_heap_collect(&store);
+	assert_int_equal(store.heap->n_collections, n_collections + 1);
+	check_tree((we_ref)any_roots[0], 13, 0);
+	end_store();
+}
+
+static void interrupt_ends_a_collection_before_it_moves_anything(void **state)
+{
+	(void)state;
+	abandon_a_collection(false);
+	abandon_a_collection(true);
+}
+
 // ---- stress -------------------------------------------------------------------------------------
 
 static void stress_moves_every_object_and_poisons_what_it_frees(void **state)
@@ -1124,6 +1160,7 @@ int main(void)
 		cmocka_unit_test(budget_begins_anew_in_an_entry_that_was_not_announced),
 		cmocka_unit_test(budget_of_time_traps_after_a_collection_that_is_whole),
 		cmocka_unit_test(interrupt_is_seen_after_a_collection),
+		cmocka_unit_test(interrupt_ends_a_collection_before_it_moves_anything),
 		cmocka_unit_test(stress_moves_every_object_and_poisons_what_it_frees),
 		cmocka_unit_test(random_graphs_stay_what_their_model_says),
 		cmocka_unit_test(random_graphs_stay_what_their_model_says_under_stress),
