@@ -130,7 +130,7 @@ struct dp_config {
 struct dp_config_given {
 	const char *instance;
 	const char *engine; // also of workers that say something themselves; valid: dp_engine_parse
-	const char *cpu;    // valid: dp_cpu_is_valid
+	const char *cpu;    // valid: we_cpu_is_known
 	const char *jit_cache;
 };
 
@@ -148,7 +148,6 @@ bool dp_config_name_is_valid(const char *name);
 // Returns: 0; 1 for any other word.
 WE_MUST_USE int dp_engine_parse(const char *word, enum dp_engine *ret_engine);
 const char *dp_engine_name(enum dp_engine engine);
-bool dp_cpu_is_valid(const char *word);
 bool dp_config_chain_has(const struct dp_chain_config *chain, uint16_t filter_idx);
 // Does a worker with that engine run the filter?
 bool dp_config_filter_has_engine(

@@ -177,15 +177,6 @@ int config_parse_ENGINE(struct config_loader *ld, const struct config_option *op
 
 static const char *const cpus[] = {"native", "v1", "v2", "v3", "v4"};
 
-bool dp_cpu_is_valid(const char *word)
-{
-	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++) {
-		if (strcmp(cpus[i], word) == 0)
-			return true;
-	}
-	return false;
-}
-
 int config_parse_CPU(struct config_loader *ld, const struct config_option *option,
 	const struct dp_yaml_node *node, void *base)
 {

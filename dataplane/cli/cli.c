@@ -283,5 +283,5 @@ bool cli_engine(const struct cli_args *args)
 
 bool cli_cpu(const struct cli_args *args)
 {
-	return is_expected(args, dp_cpu_is_valid(args->value), "--cpu", DP_CPUS);
+	return is_expected(args, we_cpu_is_known(args->value), "--cpu", DP_CPUS);
 }

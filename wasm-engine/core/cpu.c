@@ -133,6 +133,13 @@ bool we_cpu_covers(const struct we_cpu *machine, const struct we_cpu *wanted)
 	       machine->has_avx512_vnni >= wanted->has_avx512_vnni;
 }
 
+bool we_cpu_is_known(const char *name)
+{
+	struct we_cpu cpu;
+
+	return we_cpu_by_name(name, &cpu);
+}
+
 const char *we_machine_level(void)
 {
 	struct we_cpu machine;

@@ -273,6 +273,8 @@ WE_PUBLIC void we_engine_stop_compiling(struct we_engine *engine);
 WE_PUBLIC void we_module_jit_stats(const struct we_module *module, struct we_jit_stats *ret);
 // The sum over all modules, those that are gone included.
 WE_PUBLIC void we_engine_jit_stats(const struct we_engine *engine, struct we_jit_stats *ret);
+// May it be jit_cpu?
+WE_PUBLIC bool we_cpu_is_known(const char *name);
 // "v1" to "v4": the level of x86-64 that this machine has.
 WE_PUBLIC const char *we_machine_level(void);
 // Add the counts of another module; the last failure is that one's, if it has one.

@@ -308,7 +308,9 @@ static int parse_option(int argc, char **argv, int i, struct options *o)
 	}
 	if (strcmp(flag, "--cpu") == 0) {
 		o->config.jit_cpu = value;
-		return value != NULL ? 2 : usage("a level must follow ", flag);
+		if (value != NULL && we_cpu_is_known(value))
+			return 2;
+		return usage("v1, v2, v3, v4 or native must follow ", flag);
 	}
 	if (strcmp(flag, "--tier") == 0) {
 		o->is_jit = value != NULL && strcmp(value, "jit") == 0;

@@ -182,6 +182,7 @@ static void wrong_use_exits_with_2(void **state)
 		"--tier fast $FILE",
 		"--tier",
 		"--cpu",
+		"--cpu v9 $FILE",
 		"--deadline-us x $FILE",
 		"--max-memory-pages 0 $FILE",
 		"--max-heap-bytes 0 $FILE",
