@@ -663,6 +663,20 @@ static void init_locals(struct func *f)
 	}
 }
 
+void func_begin_again(struct func *f, LLVMValueRef *args)
+{
+	for (uint32_t i = 0; i < f->n_locals; i++) {
+		const struct local *local = &f->locals[i];
+
+		LLVMBuildStore(f->u->b,
+			i < f->def->type->n_params ? args[i]
+						   : LLVMConstNull(unit_type(f->u, local->kind)),
+			local->at);
+	}
+	LLVMBuildBr(f->u->b, f->start);
+	func_end_block(f);
+}
+
 static void begin(struct func *f)
 {
 	struct unit *u = f->u;

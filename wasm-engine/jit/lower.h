@@ -282,6 +282,8 @@ void func_reload(struct func *f);
 LLVMValueRef func_cell_of(struct func *f, uint32_t n);
 // Before a return or a tail call.
 void func_leave(struct func *f);
+// The function from its start on, with other arguments: [n_params].
+void func_begin_again(struct func *f, LLVMValueRef *args);
 
 LLVMValueRef func_local_get(struct func *f, we_localidx i);
 void func_local_set(struct func *f, we_localidx i, LLVMValueRef v);

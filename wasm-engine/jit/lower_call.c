@@ -86,6 +86,17 @@ static void tail_call(struct func *f, const struct callee *callee)
 	free(args);
 }
 
+// A function's tail call of itself is a loop.
+static void begin_again(struct func *f)
+{
+	LLVMValueRef *args = pop_args(f, f->def->type);
+
+	before_call(f);
+	func_leave(f);
+	func_begin_again(f, args);
+	free(args);
+}
+
 // ---- what is called -----------------------------------------------------------------------------
 
 static struct callee by_entry(struct func *f, LLVMValueRef func, const struct we_functype *type)
@@ -283,6 +294,10 @@ bool lower_call(struct func *f, const struct we_instr *in)
 		callee = by_index(f, in->of.idx);
 		break;
 	case WE_OP_RETURN_CALL:
+		if (in->of.idx == f->idx) {
+			begin_again(f);
+			return true;
+		}
 		callee = by_index(f, in->of.idx);
 		break;
 	case WE_OP_CALL_INDIRECT:

@@ -4,8 +4,8 @@
 #include "test_native.h"
 
 // Of type i32 anyref -> i32, with locals 2 and 3 of anyref, 4 of i32. Type 1 is a structure of an i32 and an anyref. Function 0
-// allocates: i32 -> (ref 1); 1 tells the i32 of a structure, 2 throws one with tag 0, 3 gives two of them, 4 is the i32 of an
-// exception's structure.
+// allocates: i32 -> (ref 1); 1 tells the i32 of a structure, 2 throws one with tag 0, 3 gives two of them, 4 tells the i32 of
+// the last of the structures that it allocates and calls itself last with.
 struct shape {
 	const char *name;
 	const char *code;
@@ -57,6 +57,8 @@ static const struct shape shapes[] = {
 		"i32.const 9 call 0 drop end "
 		"local.get 0 i32.const 3 i32.and br_table 3 0 1 0 1 end i32.const 5 call 0 drop "
 		"end call 1"},
+	{"a function that calls itself last",
+		"local.get 0 i32.const 7 i32.and i32.const 1 i32.add ref.null any call 4"},
 	{"several results",
 		"local.get 0 call 3 i32.const 5 call 0 drop call 1 local.set 4 call 1 local.get 4 "
 		"i32.sub"},
@@ -142,6 +144,12 @@ static void put_gc_module(struct bytes *b)
 	draft_func(&d, draft_type(&d, "func i32 ->"), "", "local.get 0 call 0 throw 0", NULL);
 	draft_func(&d, draft_type(&d, "func i32 -> ref:1 ref:1"), "",
 		"local.get 0 call 0 local.get 0 i32.const 1 i32.add call 0", NULL);
+	draft_func(&d, 0, "anyref",
+		"local.get 2 ref.is_null i32.eqz if void unreachable end "
+		"local.get 0 i32.eqz if void local.get 1 call 1 return end "
+		"local.get 0 call 0 local.set 2 local.get 0 i32.const 1 i32.sub local.get 2 "
+		"return_call 4",
+		NULL);
 	for (uint32_t i = 0; i < N_SHAPES; i++) {
 		char name[16];
 

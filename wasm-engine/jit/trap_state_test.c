@@ -430,6 +430,7 @@ static const struct shape shapes[] = {
 	{"a call of nothing",
 		"i32.const 16 i32.const 1 i32.store 0 local.get 0 local.get 1 i32.const 65535 "
 		"i32.sub call_indirect 1 0 i32.const 16 i32.const 2 i32.store 0"},
+	{"a function that calls itself last", "local.get 0 local.get 1 call 7"},
 	{"an exception that what was called throws", "i32.const 16 i32.const 1 i32.store 0 block "
 						     "void try_table void 1 catch 0 0 local.get 0 "
 						     "call 4 end end i32.const 16 i32.load 0"},
@@ -608,6 +609,14 @@ static void begin_subject(struct draft *d)
 		"local.get 0 i32.load8_u 0 i32.const 1 i32.and if void throw 0 end", NULL);
 	draft_func(d, none, "", "i32.const 42 struct.new 2 global.set 3", "reset");
 	draft_func(d, draft_type(d, "func -> i32"), "", "global.get 3 struct.get 2 0", "peek");
+	// Stores up to seven times, in another place each time; its locals begin anew.
+	draft_func(d, 0, "i32",
+		"local.get 2 if void unreachable end i32.const 5 local.set 2 "
+		"local.get 1 i32.const 7 i32.and i32.eqz if void local.get 0 return end "
+		"local.get 0 local.get 1 i32.store 0 local.get 1 global.set 0 "
+		"local.get 0 i32.const 9 i32.add local.get 1 i32.const 7 i32.and i32.const 1 "
+		"i32.sub return_call 7",
+		NULL);
 	draft_elem_funcs(d, false, 0, 2);
 	draft_data(d, "a few bytes");
 }
