@@ -63,8 +63,8 @@ enum cli_exit inspect_func(
 	const char *path, struct we_module *const *modules, const char *text, bool is_json)
 {
 	struct we_error err;
-	uint32_t module;
-	uint32_t func;
+	uint32_t module = 0;
+	uint32_t func = 0;
 	char *listing;
 	enum cli_exit code = find_func(path, modules, text, &module, &func);
 

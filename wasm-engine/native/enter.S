@@ -9,7 +9,7 @@
 
 // A frame that keeps what we_native_leave puts back, and below that an activation. The function is in rdi, where the thread has
 // we_thread in r9.
-.macro BEGIN store
+.macro WE_BEGIN store
 	pushq	%rbp
 	.cfi_def_cfa_offset 16
 	.cfi_offset %rbp, -16
@@ -30,7 +30,7 @@
 
 // The call, slots in rsi. The wrapper keeps the registers that we have kept.
 // A signal up to \window is seen by the look that comes; from there on the handler takes us to the landing.
-.macro CALL window
+.macro WE_CALL window
 	movq	%rsp, %fs:WE_THREAD_ACTIVATION(%r9)
 \window:
 	movq	WE_STORE_INTERRUPT(%rbx), %rcx
@@ -45,7 +45,7 @@
 	.hidden	\window, \window\()_end
 .endm
 
-.macro END
+.macro WE_END
 	movq	-8(%rbp), %rbx
 	leave
 	.cfi_remember_state
@@ -60,10 +60,10 @@
 we_native_enter:
 	.cfi_startproc
 	movq	we_thread@gottpoff(%rip), %r9
-	BEGIN WE_FUNC_STORE(%rdi)
-	CALL we_native_enter_window
+	WE_BEGIN WE_FUNC_STORE(%rdi)
+	WE_CALL we_native_enter_window
 	xorl	%eax, %eax
-	END
+	WE_END
 	ret
 	.cfi_endproc
 	.size	we_native_enter, . - we_native_enter
@@ -94,18 +94,18 @@ we_native_call_first:
 	incq	%rax
 	movq	%rax, WE_STORE_N_ENTRIES(%r8)
 	movq	%rax, WE_STORE_ENTRY(%r8)
-	BEGIN %r8
-	CALL we_native_first_window
+	WE_BEGIN %r8
+	WE_CALL we_native_first_window
 	cmpq	$0, WE_STORE_EXCEPTION(%rbx)
 	jne	2f
 	movq	$0, WE_STORE_ENTRY(%rbx)
 	xorl	%eax, %eax
-	END
+	WE_END
 	ret
 2:	// Nobody has caught it.
 	.cfi_restore_state
 	movq	WE_ACT_FUNC(%rsp), %rdi
-	END
+	WE_END
 	jmp	we_native_first_threw
 3:	// Not from where the last call came: guests stay above the end of this stack, or of what the store allows.
 	.cfi_restore_state
