@@ -22,8 +22,8 @@ u64 entry(void *packet)
 	if (*(const u16 *)(const void *)(at + AT_ETHERTYPE) != ETHERTYPE_IPV4 ||
 		at[AT_PROTO] != PROTO_UDP)
 		return BPF_KEEP;
-#define RULE(network, mask, dest_port) \
-	if ((source & (mask)) == (network) && port == (dest_port)) \
+#define RULE(network, mask, dest_port)                                                             \
+	if ((source & (mask)) == (network) && port == (dest_port))                                 \
 		return BPF_DROP;
 #include "rules.h"
 #undef RULE

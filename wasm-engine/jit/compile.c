@@ -23,7 +23,8 @@ static const char passes[] =
 	"cgscc(inline),"
 	"function(sroa,early-cse<memssa>,jump-threading,simplifycfg,instcombine<no-verify-fixpoint>"
 	","
-	"loop-mssa(loop-rotate,licm),simplifycfg,loop(indvars,loop-unroll-full),"
+	"loop-mssa(loop-rotate,licm),simplifycfg,loop(indvars,loop-unroll-full),loop-unroll<O1;"
+	"runtime;partial;no-peeling>,"
 	"gvn,bdce,dse,adce,dfa-jump-threading,simplifycfg,instcombine<no-verify-fixpoint>),"
 	"globaldce";
 

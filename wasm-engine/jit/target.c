@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "target.h"
 
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <pthread.h>
 
@@ -10,11 +11,16 @@
 
 static void init(void)
 {
+	// Loops of a few instructions are unrolled: one branch taken in each turn is what they cost beside a busy sibling core.
+	// Not larger ones, which take longer to compile (docs/jit.md).
+	static const char *const options[] = {"we-jit", "-unroll-partial-threshold=24"};
+
 	LLVMInitializeX86TargetInfo();
 	LLVMInitializeX86Target();
 	LLVMInitializeX86TargetMC();
 	LLVMInitializeX86AsmPrinter();
 	LLVMInitializeX86Disassembler();
+	LLVMParseCommandLineOptions(sizeof(options) / sizeof(options[0]), options, NULL);
 }
 
 void target_init(void)
