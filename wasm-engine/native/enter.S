@@ -86,9 +86,8 @@ we_native_call_first:
 	jne	we_native_call_first_slow
 	cmpq	WE_STORE_FIRST_SP(%r8), %rsp
 	jne	3f
-	testq	%rdx, %rdx
+1:	testq	%rdx, %rdx
 	je	we_native_call_first_slow
-1:
 	movq	%rdx, WE_STORE_ERR(%r8)
 	movq	WE_STORE_N_ENTRIES(%r8), %rax
 	incq	%rax

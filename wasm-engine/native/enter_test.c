@@ -168,6 +168,37 @@ static void guest_gets_its_stack_wherever_it_is_called_from(void **state)
 	}
 }
 
+static int expect_an_error(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	(void)rig;
+	(void)slots;
+	assert_non_null(err);
+	return we_error_set(err, WE_E_HOST, 0, "no");
+}
+
+static __attribute__((noinline)) void call_without_error_below(struct rig *rig, size_t bytes)
+{
+	struct we_func *func = guest_export(rig->inst, "h").of.func;
+	volatile char *room = __builtin_alloca(bytes);
+	uint64_t slots[1] = {1};
+
+	room[0] = 0;
+	assert_int_equal(we_func_call(func, slots, NULL), WE_E_HOST);
+	room[bytes - 1] = 0;
+}
+
+static void host_is_given_an_error_by_a_call_without_one(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->host = NULL;
+	assert_int_equal(rig_ask(rig, TEST_HOST, 3), 3); // the thread and the store are ready
+	rig->host = expect_an_error;
+	call_without_error_below(rig, 64);
+	call_without_error_below(rig, 32 * 1024);
+	call_without_error_below(rig, 64);
+}
+
 static int load_far(struct rig *rig, uint64_t *slots, struct we_error *err)
 {
 	struct we_extern ext = guest_export(rig->inst, "d"); // outer
@@ -474,6 +505,7 @@ int main(void)
 		TEST(explicit_trap_names_its_instruction),
 		TEST(endless_recursion_is_a_stack_overflow),
 		TEST(guest_gets_its_stack_wherever_it_is_called_from),
+		TEST(host_is_given_an_error_by_a_call_without_one),
 		TEST(backtrace_goes_through_the_host),
 		TEST(trap_that_the_host_swallows_is_over),
 		TEST(failure_of_the_host_comes_back_as_it_is),
