@@ -3,6 +3,7 @@
 //
 //	deadline_weir [TIER] SHAPE COUNT free|busy    nanoseconds from the deadline to the return of the call
 //	    late NS...
+//	    woke NS...                                 of these until the watcher woke: the machine's part
 //	deadline_weir shapes                          a line each
 //
 // The guest runs on the last core that is allowed, the watcher on the others; busy: on each of these there is a process, too, that
@@ -159,6 +160,7 @@ struct watch {
 	sem_t armed;              // worker to watcher: deadline_ns is set, the call begins
 	sem_t over;               // watcher to worker: it has done its part
 	uint64_t deadline_ns;     // CLOCK_MONOTONIC
+	uint64_t woke_ns;         // the watcher, after it
 	atomic_bool has_returned; // the call; set by the worker
 	bool is_last;             // no deadline comes any more
 	const int *cores;         // that the watcher may use [n_cores]
@@ -181,6 +183,7 @@ static void *watch(void *arg)
 		until = (struct timespec){(time_t)(w->deadline_ns / 1000000000u),
 			(long)(w->deadline_ns % 1000000000u)};
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+		w->woke_ns = now_ns() - w->deadline_ns;
 		// It has long begun, unless the machine was elsewhere for a whole budget.
 		do
 			entry = we_store_entry(w->store);
@@ -218,6 +221,7 @@ static void measure(const struct guest_tier *tier, const struct shape *shape, ui
 	struct guest g = {.tier = *tier, .limits = &limits, .import = nothing};
 	struct watch w = {.cores = cores, .n_cores = n_cores - 1};
 	uint64_t *ns = must_alloc(count, sizeof(*ns));
+	uint64_t *woke_ns = must_alloc(count, sizeof(*woke_ns));
 	struct we_func *run;
 	pthread_t watcher;
 
@@ -233,13 +237,17 @@ static void measure(const struct guest_tier *tier, const struct shape *shape, ui
 	stay_on(cores + n_cores - 1, 1);
 	for (uint32_t i = 0; i < WARM_OVERRUNS; i++)
 		(void)overrun(&w, run);
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		ns[i] = overrun(&w, run);
+		woke_ns[i] = w.woke_ns;
+	}
 	w.is_last = true;
 	sem_post(&w.armed);
 	pthread_join(watcher, NULL);
 	print_ns("late", ns, count);
+	print_ns("woke", woke_ns, count);
 	guest_unload(&g);
+	free(woke_ns);
 	free(ns);
 }
 
