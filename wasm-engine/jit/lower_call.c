@@ -7,6 +7,11 @@
 
 #include "abi.h"
 
+enum {
+	MAX_LOOP_LOCALS =
+		256, // of a function whose tail call of itself is a loop: each sets all of them
+};
+
 // Something to call: a body with the instance as context, or an entry with the function.
 struct callee {
 	LLVMValueRef code;
@@ -294,7 +299,7 @@ bool lower_call(struct func *f, const struct we_instr *in)
 		callee = by_index(f, in->of.idx);
 		break;
 	case WE_OP_RETURN_CALL:
-		if (in->of.idx == f->idx) {
+		if (in->of.idx == f->idx && f->n_locals <= MAX_LOOP_LOCALS) {
 			begin_again(f);
 			return true;
 		}

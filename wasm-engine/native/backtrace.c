@@ -6,9 +6,15 @@
 
 #include <stddef.h>
 
+#include "instr.h"
+
 #include "enter.h"
 #include "offsets.h"
 #include "space.h"
+
+enum {
+	MAX_SCAN_BYTES = 65536, // of a body, for one trap
+};
 
 // A frame of C or of native code, as the frame pointer has it.
 struct frame {
@@ -118,12 +124,55 @@ noreturn void we_native_fail(struct we_store *store, int rc)
 	leave(we_thread.activation, rc);
 }
 
+static bool is_access(const struct we_instr *in)
+{
+	const uint32_t flags = we_op_info[in->op].flags;
+
+	return (flags & WE_OP_FLAG_MEM) != 0 && (flags & WE_OP_FLAG_MAY_TRAP) != 0;
+}
+
+// The instruction of a fault. Where LLVM made one of a load and of what uses its value, that one's place is told: then it is the
+// last access before it. Returns: 0 when it is not known.
+static uint32_t access_at(uintptr_t pc)
+{
+	const struct we_image *image = we_space_find(pc);
+	const uint32_t at = we_image_at(image, (uint32_t)(pc - (uintptr_t)image->code));
+	const we_funcidx func = at == 0 ? WE_NO_FUNC : func_of(image->module, at);
+	struct we_span span = {.at = at};
+	struct we_reader r;
+	struct we_instr in;
+	uint32_t last = at;
+
+	if (func == WE_NO_FUNC)
+		return 0;
+	span.end = image->module->is.funcs[func].body.end;
+	we_module_reader(image->module, span, &r, NULL);
+	if (we_instr_read(&r, &in) < 0 || is_access(&in))
+		return at;
+	span.at = image->module->is.funcs[func].body.at;
+	if (at - span.at > MAX_SCAN_BYTES)
+		return at;
+	we_module_reader(image->module, span, &r, NULL);
+	while ((uint32_t)(r.at - r.base) < at) {
+		const uint32_t here = (uint32_t)(r.at - r.base);
+
+		if (we_instr_read(&r, &in) < 0)
+			break;
+		if (is_access(&in))
+			last = here;
+	}
+	return last;
+}
+
 noreturn void we_native_raise_interrupted(struct we_activation *activation)
 {
 	struct we_store *store = activation->func->store;
+	uint32_t at = 0;
 
 	store->n_frames = 0;
-	(void)note(store, activation->pc, 0);
+	if (activation->trap == WE_TRAP_MEMORY_OUT_OF_BOUNDS)
+		at = access_at(activation->pc);
+	(void)note(store, activation->pc, at);
 	walk(store, activation->fp, 0, WE_BACKTRACE_FRAMES);
 	leave_by(activation, (enum we_trap)activation->trap);
 }

@@ -213,7 +213,7 @@ static void mark_hot(const struct we_module *module, uint8_t *hot)
 		hot[module->start - n_imported] = 1;
 }
 
-// Pending functions in ranges of about BATCH_BYTES; states NULL: all are. Returns: how many; ranges has room for one a
+// Pending functions in ranges of about BATCH_BYTES; states NULL: all are, hot NULL: none is. Returns: how many; ranges has room for one a
 // function.
 static uint32_t make_batches(const struct we_module *module, const uint8_t *states, uint32_t n_own,
 	const uint8_t *hot, struct range *ranges)
@@ -224,16 +224,17 @@ static uint32_t make_batches(const struct we_module *module, const uint8_t *stat
 	for (uint32_t i = 0; i < n_own; i++) {
 		const struct range one = {i, 1, false};
 		const uint64_t body = range_bytes(module, &one);
+		const bool is_hot = hot != NULL && hot[i] != 0;
 		struct range *last = n > 0 ? &ranges[n - 1] : NULL;
 
 		if (states != NULL && states[i] != WE_JIT_STATE_PENDING)
 			continue;
 		if (last != NULL && last->first + last->n == i && n_bytes + body <= BATCH_BYTES) {
 			last->n++;
-			last->is_hot |= hot[i] != 0;
+			last->is_hot |= is_hot;
 			n_bytes += body;
 		} else {
-			ranges[n++] = (struct range){i, 1, hot[i] != 0};
+			ranges[n++] = (struct range){i, 1, is_hot};
 			n_bytes = body;
 		}
 	}
@@ -322,21 +323,17 @@ int we_module_compile(struct we_module *module, struct we_error *err)
 static int batch_of(const struct we_module *module, uint32_t n_own, uint32_t own, struct range *ret,
 	struct we_error *err)
 {
-	uint8_t *hot = calloc(n_own, 1);
 	struct range *batches = calloc(n_own, sizeof(*batches));
 	uint32_t i = 0;
 
-	if (hot != NULL && batches != NULL) {
-		make_batches(module, NULL, n_own, hot, batches);
-		while (own >= batches[i].first + batches[i].n)
-			i++;
-		*ret = batches[i];
-	}
-	free(hot);
+	if (batches == NULL)
+		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a listing");
+	make_batches(module, NULL, n_own, NULL, batches);
+	while (own >= batches[i].first + batches[i].n)
+		i++;
+	*ret = batches[i];
 	free(batches);
-	return hot != NULL && batches != NULL
-		       ? 0
-		       : we_error_set(err, WE_E_NOMEM, 0, "no memory for a listing");
+	return 0;
 }
 
 static int list_in(struct compilation *c, const struct range *range, uint32_t own, char **ret_text,

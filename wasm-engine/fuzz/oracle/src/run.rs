@@ -427,13 +427,6 @@ struct Pair<'a> {
     counts: &'a mut Counts,
 }
 
-/// Did both sides end at the same instruction? A fault of memory need only be in the same function: its instruction may be told
-/// as one that uses what was loaded (docs/jit.md).
-fn same_place(end: &End, a: &Side, b: &Side) -> bool {
-    a.place == b.place
-        || (a.place.1 == b.place.1 && end.to_string().contains("out of bounds memory access"))
-}
-
 /// Do two ends agree? A stack that both exhaust is masked too: they need not do so at the same place.
 fn compare_ends(what: &str, side: &str, ours: &End, theirs: &End) -> Result<(), Stop> {
     let same = match (ours, theirs) {
@@ -595,7 +588,7 @@ impl Pair<'_> {
             compare_ends(what, side.name, ours, &theirs)?;
         }
         if let [a, b, ..] = &self.sides[..] {
-            if matches!(theirs, End::Trap(_) | End::Exception(_)) && !same_place(&theirs, a, b) {
+            if matches!(theirs, End::Trap(_) | End::Exception(_)) && a.place != b.place {
                 return Err(Stop::Difference(format!(
                     "{what}: {theirs}\n{}: at {:x?}\n{}: at {:x?}\n",
                     a.name, a.place, b.name, b.place
