@@ -17,11 +17,8 @@
 #include "server.h"
 #include "target.h"
 
-static const char usage[] =
-	"usage: we-jit --version\n"
-	"       we-jit --asm FUNCTION [--cpu v2|v3|v4|native] [--explicit-checks] FILE.wasm\n"
-	"       we-jit                started by weir: makes native code\n"
-	"FUNCTION: an index, or a name of the name section.\n";
+static const char usage[] = "usage: we-jit --version\n"
+			    "       we-jit                started by weir: makes native code\n";
 
 static int list(const struct we_protocol_request *request, const struct we_module *module,
 	const void *image, void **ret_text, size_t *ret_bytes, struct we_error *err)
