@@ -371,6 +371,8 @@ static const struct {
 		"FILTERS/pass.wasm:0x0: invalid: a component, expected a core module"},
 	{"inspect --asm x core.wasm", 1,
 		"core.wasm: found no function \"x\", expected a name, or nothing: it has none"},
+	{"inspect --asm 99999999999999999999:0 two.wasm", 1,
+		"two.wasm: found core module 99999999999999999999, expected one below 2"},
 	{"inspect --asm 2:x FILTERS/acl.wasm", 1,
 		"FILTERS/acl.wasm: found core module 2, expected one below 2"},
 	{"inspect --asm 3 FILTERS/acl.wasm", 1,

@@ -52,8 +52,8 @@ static enum cli_exit find_func(const char *path, struct we_module *const *module
 	if (n_found > 0)
 		return CLI_OK;
 	if (is_one && wanted >= n)
-		return cli_fail(CLI_FAULT, "%s: found core module %lu, expected one below %u", path,
-			wanted, n);
+		return cli_fail(CLI_FAULT, "%s: found core module %.*s, expected one below %u",
+			path, (int)(colon - text), text, n);
 	describe_funcs(modules, there, sizeof(there));
 	return cli_fail(CLI_FAULT, "%s: found no function \"%s\", expected a name, or%s", path,
 		text, there);

@@ -268,7 +268,9 @@ static bool find_named(const struct we_module *module, const char *text, we_func
 	const we_funcidx n_imported = module->is.n_imported_funcs;
 
 	for (we_funcidx i = n_imported; i < module->is.n_funcs; i++) {
-		if (is_text(module->is.funcs[i].name, text)) {
+		const struct we_bytes name = module->is.funcs[i].name; // empty: it has none
+
+		if (name.len > 0 && is_text(name, text)) {
 			*ret = i;
 			return true;
 		}

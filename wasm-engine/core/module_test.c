@@ -93,6 +93,25 @@ static void module_shows_imports_exports_and_custom_sections(void **state)
 	we_module_unref(module);
 }
 
+static void function_is_found_by_index_and_name_if_it_is_the_modules_own(void **state)
+{
+	static const char *const none[] = {"0", "2", "f", "t", "", "-1", "1x", "4294967297"};
+	struct we_module *module;
+	uint32_t func = 0;
+
+	(void)state;
+	assert_int_equal(load(full_module, sizeof(full_module), &module), 0);
+	assert_int_equal(we_module_own_funcs(module, &func), 1);
+	assert_int_equal(func, 1);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (we_module_find_func(module, none[i], &func))
+			fail_msg("\"%s\" is found", none[i]);
+	assert_true(we_module_find_func(module, "1", &func) && func == 1);
+	func = 0;
+	assert_true(we_module_find_func(module, "run", &func) && func == 1);
+	we_module_unref(module);
+}
+
 static void module_outlives_the_bytes_it_was_made_of(void **state)
 {
 	uint8_t *bytes = malloc(sizeof(full_module));
@@ -483,6 +502,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(module_shows_imports_exports_and_custom_sections),
+		cmocka_unit_test(function_is_found_by_index_and_name_if_it_is_the_modules_own),
 		cmocka_unit_test(module_outlives_the_bytes_it_was_made_of),
 		cmocka_unit_test(module_cut_anywhere_is_no_crash),
 		cmocka_unit_test(module_with_any_byte_changed_is_no_crash),
