@@ -214,6 +214,45 @@ static void only_functions_that_call_look_at_the_stack(void **state)
 	close_rig(&rig);
 }
 
+// Small ones only: those that would become long, and those with references that move, call themselves as they say.
+static void calls_of_a_function_by_itself_are_inlined_in_each_other(void **state)
+{
+	static const struct {
+		const char *code;
+		uint32_t n_calls;
+	} cases[] = {
+		{"local.get 0 i32.const 2 i32.lt_u if i32 local.get 0 else local.get 0 i32.const 1 "
+		 "i32.sub call 0 local.get 0 i32.const 2 i32.sub call 0 i32.add end",
+			8},
+		{"local.get 0 i32.eqz if i32 i32.const 1 else local.get 0 i32.const 1 i32.sub "
+		 "call 0 local.get 0 i32.mul end",
+			1},
+		{"local.get 0 i32.const 100 i32.lt_u if i32 i32.const 1 else "
+		 "local.get 0 i32.const 0x1000001 i32.div_u call 0 local.get 0 i32.const "
+		 "0x1000002 i32.div_u call 0 i32.add local.get 0 i32.const 0x1000003 "
+		 "i32.div_u call 0 i32.add local.get 0 i32.const 0x1000004 i32.div_u call 0 "
+		 "i32.add local.get 0 i32.const 0x1000005 i32.div_u call 0 i32.add end",
+			5},
+		{"ref.null any drop local.get 0 i32.eqz if i32 i32.const 1 else local.get 0 "
+		 "i32.const 1 i32.sub call 0 local.get 0 i32.mul end",
+			1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct draft d;
+		static struct listing l;
+		struct rig rig;
+
+		begin(&d);
+		draft_func(&d, 0, "", cases[i].code, "f");
+		open_rig(&rig, &d, NULL);
+		read_func(&rig, 0, &l);
+		expect(&l, "call", "-", cases[i].n_calls); // of what stands before it
+		close_rig(&rig);
+	}
+}
+
 static void nothing_pops_arguments_and_calls_stay_in_the_image(void **state)
 {
 	static const char *const cpus[] = {"v2", NULL};
@@ -296,6 +335,7 @@ int main(void)
 		cmocka_unit_test(loops_do_not_poll),
 		cmocka_unit_test(access_is_one_instruction_with_base_index_and_offset),
 		cmocka_unit_test(only_functions_that_call_look_at_the_stack),
+		cmocka_unit_test(calls_of_a_function_by_itself_are_inlined_in_each_other),
 		cmocka_unit_test(nothing_pops_arguments_and_calls_stay_in_the_image),
 	};
 

@@ -50,30 +50,47 @@ static void set_attributes(LLVMValueRef fn, const struct target *target, bool ha
 	LLVMAddTargetDependentFunctionAttr(fn, "warn-stack-size", target->max_frame);
 }
 
+static LLVMValueRef declare_body(struct unit *u, const struct target *target, const char *name)
+{
+	LLVMValueRef body = LLVMAddFunction(u->m, name, u->t_wasm);
+
+	LLVMSetLinkage(body, LLVMInternalLinkage);
+	set_attributes(body, target, true);
+	LLVMAddAttributeAtIndex(body, 1, u->a_instance);
+	LLVMAddAttributeAtIndex(body, 1, u->a_aligned);
+	return body;
+}
+
 // Which functions of the module have a body here: the whole range, or less when it is of several batches.
 static void declare(struct unit *u, const struct we_jit_options *opt, const struct target *target)
 {
 	const uint32_t n_imported = u->module->is.n_imported_funcs;
 
 	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
-		char name[16];
+		char name[32];
 
 		if (i < n_imported || u->is_skipped[i])
 			continue;
 		snprintf(name, sizeof(name), "f%u", i);
-		u->bodies[i] = LLVMAddFunction(u->m, name, u->t_wasm);
-		LLVMSetLinkage(u->bodies[i], LLVMInternalLinkage);
-		set_attributes(u->bodies[i], target, true);
-		LLVMAddAttributeAtIndex(u->bodies[i], 1, u->a_instance);
-		LLVMAddAttributeAtIndex(u->bodies[i], 1, u->a_aligned);
+		u->bodies[i] = declare_body(u, target, name);
+		for (uint32_t turn = 1; turn <= u->n_turns[i]; turn++) {
+			LLVMValueRef body;
+
+			snprintf(name, sizeof(name), "f%u.%u", i, turn);
+			body = declare_body(u, target, name);
+			LLVMAddAttributeAtIndex(body,
+				(LLVMAttributeIndex)LLVMAttributeFunctionIndex, u->a_alwaysinline);
+		}
 	}
 }
 
 static void define(struct unit *u, const struct we_jit_options *opt, const struct target *target)
 {
 	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
-		if (u->bodies[i] != NULL)
-			lower_func(u, i);
+		if (u->bodies[i] == NULL)
+			continue;
+		for (uint32_t turn = 0; turn <= u->n_turns[i]; turn++)
+			lower_func(u, i, turn);
 	}
 	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
 		char name[16];

@@ -726,10 +726,11 @@ static void finish(struct func *f)
 	LLVMBuildBr(u->b, f->start);
 }
 
-void lower_func(struct unit *u, we_funcidx idx)
+void lower_func(struct unit *u, we_funcidx idx, uint32_t turn)
 {
 	const struct we_func_def *def = &u->module->is.funcs[idx];
-	struct func f = {.u = u, .idx = idx, .def = def, .fn = u->bodies[idx]};
+	struct func f = {
+		.u = u, .idx = idx, .turn = turn, .def = def, .fn = unit_turn(u, idx, turn)};
 	struct we_reader r;
 
 	f.at = def->body.at;

@@ -26,9 +26,11 @@ enum {
 	JIT_MAX_BODY_BYTES = 256 * 1024, // larger functions stay in the interpreter
 	JIT_MAX_NESTING = 500,           // the optimizer is quadratic in nested blocks
 	JIT_MAX_RT = 64,
-	JIT_PROOFS_LOOK = 48,  // newest proofs that are looked through
-	JIT_INLINE_FILL = 256, // bytes of a memory.fill that needs no call
-	JIT_INLINE_COPY = 128, // the same of memory.copy
+	JIT_PROOFS_LOOK = 48,      // newest proofs that are looked through
+	JIT_MAX_TURNS = 3,         // calls of a function by itself that are inlined in each other
+	JIT_MAX_TURNS_BYTES = 256, // of a body with those in it
+	JIT_INLINE_FILL = 256,     // bytes of a memory.fill that needs no call
+	JIT_INLINE_COPY = 128,     // the same of memory.copy
 };
 
 // Which accesses may be the same place, for LLVM's type-based alias analysis.
@@ -80,6 +82,7 @@ struct unit {
 	LLVMAttributeRef a_cold;
 	LLVMAttributeRef a_noreturn;
 	LLVMAttributeRef a_noinline;
+	LLVMAttributeRef a_alwaysinline;
 	LLVMAttributeRef a_instance; // of a body's first parameter, and the next one
 	LLVMAttributeRef a_aligned;
 	LLVMValueRef pin_none;
@@ -96,6 +99,7 @@ struct unit {
 	LLVMMetadataRef di_file;
 	LLVMMetadataRef di_subroutine;
 	LLVMValueRef *bodies; // [n_funcs of the module] declared bodies of the batch, or NULL
+	uint32_t *n_turns;    // [n_funcs of the module] see unit_turn
 	bool *may_throw;      // [n_funcs of the module]
 	bool *uses_cells;     // [n_funcs of the module] has references that the collector moves
 	bool *is_skipped;     // [n_funcs of the module] not compiled
@@ -145,6 +149,7 @@ struct func {
 	struct unit *u;
 	const struct we_func_def *def;
 	we_funcidx idx;
+	uint32_t turn;
 	LLVMValueRef fn;
 	LLVMBasicBlockRef prologue; // loads that all may use; ends with a branch to start
 	LLVMBasicBlockRef start;
@@ -214,10 +219,13 @@ void unit_entry(struct unit *u, we_funcidx idx, LLVMValueRef entry);
 // The wrapper of a signature for callers in C.
 struct sig *unit_sig(struct unit *u, const struct we_functype *type);
 void unit_wrappers(struct unit *u); // bodies of those
+// LLVM inlines no function in itself. So one that calls itself has more bodies, its turns: 0 is the one that others call;
+// a call of itself in turn n is of turn n + 1, which is inlined there, and in turn n_turns of the function.
+LLVMValueRef unit_turn(struct unit *u, we_funcidx idx, uint32_t turn);
 
 // ---- function -----------------------------------------------------------------------------------
 
-void lower_func(struct unit *u, we_funcidx idx);
+void lower_func(struct unit *u, we_funcidx idx, uint32_t turn);
 
 void func_push(struct func *f, LLVMValueRef v, enum we_kind kind);
 LLVMValueRef func_pop(struct func *f);

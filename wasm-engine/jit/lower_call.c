@@ -19,6 +19,7 @@ struct callee {
 	const struct we_functype *type;
 	bool may_throw;
 	bool is_body; // may be inlined: its last stores then stand before what comes after the call
+	bool is_last; // of the turns of a function: not inlined
 };
 
 static LLVMValueRef *call_values(uint32_t n)
@@ -66,6 +67,8 @@ static void call(struct func *f, const struct callee *callee)
 	before_call(f);
 	func_spill(f);
 	result = abi_call(f->u, callee->code, callee->context, store, callee->type, args);
+	if (callee->is_last)
+		unit_mark(result, f->u->a_noinline);
 	func_reload(f);
 	abi_get_results(f->u, result, store, callee->type, results);
 	if (callee->may_throw)
@@ -118,14 +121,17 @@ static struct callee by_entry(struct func *f, LLVMValueRef func, const struct we
 static struct callee by_index(struct func *f, we_funcidx idx)
 {
 	const struct we_functype *type = f->u->module->is.funcs[idx].type;
+	const bool is_turn = idx == f->idx && f->u->n_turns[idx] > 0;
+	const bool is_last = is_turn && f->turn == f->u->n_turns[idx];
 
 	if (f->u->bodies[idx] == NULL) // imported, or of another batch
 		return by_entry(f, func_funcref(f, idx), type);
-	return (struct callee){.code = f->u->bodies[idx],
+	return (struct callee){.code = unit_turn(f->u, idx, is_turn && !is_last ? f->turn + 1 : 0),
 		.context = f->inst,
 		.type = type,
 		.may_throw = f->u->may_throw[idx],
-		.is_body = true};
+		.is_body = true,
+		.is_last = is_last};
 }
 
 static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type_idx)

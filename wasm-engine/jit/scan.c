@@ -108,12 +108,29 @@ static void note_call(struct scan *s, we_funcidx from, const struct we_instr *in
 	}
 }
 
+static uint32_t turns(uint32_t n_self_calls, uint64_t body_bytes)
+{
+	uint64_t n_inlined = 1;
+	uint64_t n_bodies = 1;
+	uint32_t n = 0;
+
+	while (n_self_calls > 0 && n < JIT_MAX_TURNS) {
+		n_inlined *= n_self_calls;
+		n_bodies += n_inlined;
+		if (n_bodies * body_bytes > JIT_MAX_TURNS_BYTES)
+			break;
+		n++;
+	}
+	return n;
+}
+
 static void scan_func(struct scan *s, we_funcidx idx)
 {
 	struct unit *u = s->u;
 	const struct we_func_def *def = &u->module->is.funcs[idx];
 	uint32_t nesting = 0;
 	uint32_t deepest = 0;
+	uint32_t n_self_calls = 0;
 	struct we_reader r;
 
 	u->uses_cells[idx] = has_ref_locals(u, def);
@@ -124,6 +141,7 @@ static void scan_func(struct scan *s, we_funcidx idx)
 		if (we_instr_read(&r, &in) < 0)
 			abort(); // it was valid
 		note_call(s, idx, &in);
+		n_self_calls += in.op == WE_OP_CALL && in.of.idx == idx;
 		if (!u->uses_cells[idx] && makes_refs(u, &in))
 			u->uses_cells[idx] = true;
 		if (in.op == WE_OP_BLOCK || in.op == WE_OP_LOOP || in.op == WE_OP_IF ||
@@ -134,6 +152,8 @@ static void scan_func(struct scan *s, we_funcidx idx)
 			nesting--;
 		}
 	}
+	if (!u->uses_cells[idx]) // of those bodies the most are longer than they look
+		u->n_turns[idx] = turns(n_self_calls, def->body.end - def->body.at);
 	u->is_skipped[idx] =
 		deepest > JIT_MAX_NESTING || def->body.end - def->body.at > JIT_MAX_BODY_BYTES;
 }

@@ -116,6 +116,7 @@ static void init_pins(struct unit *u)
 	u->a_cold = attribute(u, "cold", 0);
 	u->a_noreturn = attribute(u, "noreturn", 0);
 	u->a_noinline = attribute(u, "noinline", 0);
+	u->a_alwaysinline = attribute(u, "alwaysinline", 0);
 	u->a_instance = attribute(u, "dereferenceable", sizeof(struct we_instance));
 	u->a_aligned = attribute(u, "align", 8);
 }
@@ -178,6 +179,16 @@ static void init_debug(struct unit *u)
 		LLVMDIBuilderCreateSubroutineType(u->di, u->di_file, NULL, 0, LLVMDIFlagZero);
 }
 
+LLVMValueRef unit_turn(struct unit *u, we_funcidx idx, uint32_t turn)
+{
+	char name[32];
+
+	if (turn == 0)
+		return u->bodies[idx];
+	snprintf(name, sizeof(name), "f%u.%u", idx, turn);
+	return LLVMGetNamedFunction(u->m, name);
+}
+
 void unit_init(struct unit *u, const struct we_module *module, const struct we_jit_options *opt)
 {
 	const size_t n = module->is.n_funcs + 1;
@@ -187,12 +198,13 @@ void unit_init(struct unit *u, const struct we_module *module, const struct we_j
 	u->m = LLVMModuleCreateWithNameInContext("weir", u->cx);
 	u->b = LLVMCreateBuilderInContext(u->cx);
 	u->bodies = calloc(n, sizeof(*u->bodies));
+	u->n_turns = calloc(n, sizeof(*u->n_turns));
 	u->may_throw = calloc(n, sizeof(*u->may_throw));
 	u->uses_cells = calloc(n, sizeof(*u->uses_cells));
 	u->is_skipped = calloc(n, sizeof(*u->is_skipped));
 	u->sigs = calloc(module->is.n_types + 1, sizeof(*u->sigs));
-	if (u->bodies == NULL || u->may_throw == NULL || u->uses_cells == NULL ||
-		u->is_skipped == NULL || u->sigs == NULL)
+	if (u->bodies == NULL || u->n_turns == NULL || u->may_throw == NULL ||
+		u->uses_cells == NULL || u->is_skipped == NULL || u->sigs == NULL)
 		abort(); // the process is for this alone
 	unit_init_types(u);
 	init_rt(u);
@@ -208,6 +220,7 @@ void unit_fini(struct unit *u)
 	LLVMDisposeModule(u->m);
 	LLVMContextDispose(u->cx);
 	free(u->bodies);
+	free(u->n_turns);
 	free(u->may_throw);
 	free(u->uses_cells);
 	free(u->is_skipped);
