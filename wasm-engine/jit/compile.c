@@ -34,13 +34,7 @@ struct target {
 	char max_frame[16]; // WE_ABI_MAX_FRAME
 };
 
-// By somebody who has a reference to it: what is exported is declared.
-static bool may_be_called(const struct we_module *module, we_funcidx idx)
-{
-	return module->is.funcs[idx].is_declared || (module->has_start && module->start == idx);
-}
-
-// An entry is one jump, and a wrapper ends a backtrace: they have no frame of their own.
+// A wrapper ends a backtrace: it has no frame of its own.
 static void set_attributes(LLVMValueRef fn, const struct target *target, bool has_frame)
 {
 	LLVMAddTargetDependentFunctionAttr(fn, "frame-pointer", has_frame ? "all" : "none");
@@ -73,6 +67,8 @@ static void declare(struct unit *u, const struct we_jit_options *opt, const stru
 			continue;
 		snprintf(name, sizeof(name), "f%u", i);
 		u->bodies[i] = declare_body(u, target, name);
+		if (unit_has_entry(u, i))
+			unit_entry(u, u->bodies[i]);
 		for (uint32_t turn = 1; turn <= u->n_turns[i]; turn++) {
 			LLVMValueRef body;
 
@@ -92,19 +88,9 @@ static void define(struct unit *u, const struct we_jit_options *opt, const struc
 		for (uint32_t turn = 0; turn <= u->n_turns[i]; turn++)
 			lower_func(u, i, turn);
 	}
-	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
-		char name[16];
-		LLVMValueRef entry;
-
-		if (u->bodies[i] == NULL || !may_be_called(u->module, i))
-			continue;
-		snprintf(name, sizeof(name), "e%u", i);
-		entry = LLVMAddFunction(u->m, name, u->t_wasm);
-		LLVMSetVisibility(entry, LLVMHiddenVisibility);
-		set_attributes(entry, target, false);
-		unit_entry(u, i, entry);
-		(void)unit_sig(u, u->module->is.funcs[i].type);
-	}
+	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++)
+		if (u->bodies[i] != NULL && unit_has_entry(u, i))
+			(void)unit_sig(u, u->module->is.funcs[i].type);
 	for (size_t i = 0; i < u->n_sigs; i++) {
 		LLVMSetVisibility(u->sigs[i].enter, LLVMHiddenVisibility);
 		set_attributes(u->sigs[i].enter, target, false);

@@ -214,8 +214,14 @@ void unit_store(struct unit *u, LLVMValueRef v, LLVMValueRef at, enum place plac
 // A value in an argument slot or cell.
 void unit_put_slot(struct unit *u, LLVMValueRef v, enum we_kind kind, LLVMValueRef at);
 LLVMValueRef unit_get_slot(struct unit *u, enum we_kind kind, LLVMValueRef at);
-// The body of the entry by which others call a function of the batch.
-void unit_entry(struct unit *u, we_funcidx idx, LLVMValueRef entry);
+// The entry by which others call a function stands right before its body: it puts the instance in the place of the
+// struct we_func.
+enum {
+	UNIT_ENTRY_BYTES = 4
+};
+extern const uint8_t unit_entry_code[UNIT_ENTRY_BYTES];
+bool unit_has_entry(const struct unit *u, we_funcidx idx); // may others call it?
+void unit_entry(struct unit *u, LLVMValueRef body);
 // The wrapper of a signature for callers in C.
 struct sig *unit_sig(struct unit *u, const struct we_functype *type);
 void unit_wrappers(struct unit *u); // bodies of those
@@ -314,6 +320,7 @@ void lower_branch(struct func *f, uint32_t n);
 void lower_branch_if(struct func *f, LLVMValueRef cond, uint32_t n);
 // An exception is under way in store->exception: go where it is caught, or return. Ends the block.
 void lower_exception(struct func *f);
+LLVMValueRef lower_has_exception(struct func *f); // i1: is one?
 void lower_check_exception(struct func *f);
 
 // lower_num.c: scalar instructions with params and results in letters that touch no memory (opcode.def): v are

@@ -2,6 +2,7 @@
 // Lowering of calls, and the entries and wrappers by which others call: see lower.h.
 //
 // Module path 3/6. Spec: core "Control Instructions" (calls).
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -143,11 +144,12 @@ static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type
 	LLVMValueRef at = func_table(f, table);
 	LLVMValueRef size = unit_load(
 		u, u->t_i64, unit_at(u, at, offsetof(struct we_table, size)), PLACE_TABLE);
+	// Before what may trap: loaded without a condition, it leaves loops.
+	LLVMValueRef want = unit_load_invariant(
+		u, u->t_ptr, func_def(f, type_idx), offsetof(struct we_deftype, func));
 	LLVMValueRef elems;
 	LLVMValueRef func;
 	LLVMValueRef have;
-	LLVMValueRef def;
-	LLVMValueRef want;
 	LLVMValueRef is_other;
 
 	if (!is_64)
@@ -160,8 +162,6 @@ static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type
 	func_trap_if(f, LLVMBuildIsNull(u->b, func, ""), WE_TRAP_INDIRECT_CALL_TO_NULL);
 	have = unit_load(
 		u, u->t_ptr, unit_at(u, func, offsetof(struct we_func, type)), PLACE_RUNTIME);
-	def = func_def(f, type_idx);
-	want = unit_load_invariant(u, u->t_ptr, def, offsetof(struct we_deftype, func));
 	is_other = LLVMBuildICmp(u->b, LLVMIntNE, have, want, "");
 	if (type->is_final) {
 		func_trap_if(f, is_other, WE_TRAP_BAD_SIGNATURE);
@@ -251,17 +251,20 @@ static void call_import(struct func *f, we_funcidx idx)
 	LLVMBasicBlockRef host = func_block(f);
 	LLVMBasicBlockRef wasm = func_block(f);
 	LLVMBasicBlockRef done = func_block(f);
+	LLVMBasicBlockRef next;
 	LLVMBasicBlockRef host_end;
 	LLVMBasicBlockRef wasm_end;
 	struct callee callee;
 	LLVMValueRef kind;
 	LLVMValueRef result;
+	LLVMValueRef br;
 
 	before_call(f);
 	func_spill(f);
 	kind = unit_load_invariant(u, u->t_i32, func, offsetof(struct we_func, kind));
-	LLVMBuildCondBr(u->b, LLVMBuildICmp(u->b, LLVMIntEQ, kind, unit_i32(u, WE_FUNC_HOST), ""),
-		host, wasm);
+	br = LLVMBuildCondBr(u->b,
+		LLVMBuildICmp(u->b, LLVMIntNE, kind, unit_i32(u, WE_FUNC_HOST), ""), wasm, host);
+	LLVMSetMetadata(br, u->md_prof, u->unlikely);
 
 	func_go_on(f, host);
 	call_host(f, func, type, args, mine);
@@ -272,6 +275,10 @@ static void call_import(struct func *f, we_funcidx idx)
 	callee = by_entry(f, func, type);
 	result = abi_call(u, callee.code, callee.context, store, type, args);
 	abi_get_results(u, result, store, type, theirs);
+	next = func_cold_if(f, lower_has_exception(f));
+	func_reload(f);
+	lower_exception(f);
+	func_go_on(f, next);
 	wasm_end = LLVMGetInsertBlock(u->b);
 	LLVMBuildBr(u->b, done);
 
@@ -284,7 +291,6 @@ static void call_import(struct func *f, we_funcidx idx)
 		mine[i] = phi;
 	}
 	func_reload(f);
-	lower_check_exception(f);
 	push_results(f, type, mine);
 	f->is_dirty = f->has_faulting = false;
 	free(args);
@@ -331,19 +337,26 @@ bool lower_call(struct func *f, const struct we_instr *in)
 
 // ---- how others call ----------------------------------------------------------------------------
 
-void unit_entry(struct unit *u, we_funcidx idx, LLVMValueRef entry)
+// By somebody who has a reference to it: what is exported is declared.
+bool unit_has_entry(const struct unit *u, we_funcidx idx)
 {
-	LLVMValueRef args[ABI_N_PARAMS];
-	LLVMValueRef call;
+	return u->module->is.funcs[idx].is_declared ||
+	       (u->module->has_start && u->module->start == idx);
+}
 
-	LLVMPositionBuilderAtEnd(u->b, LLVMAppendBasicBlockInContext(u->cx, entry, ""));
-	for (unsigned i = 0; i < ABI_N_PARAMS; i++)
-		args[i] = LLVMGetParam(entry, i);
-	args[0] = unit_load_invariant(u, u->t_ptr, args[0], offsetof(struct we_func, instance));
-	call = LLVMBuildCall2(u->b, u->t_wasm, u->bodies[idx], args, ABI_N_PARAMS, "");
-	LLVMSetTailCallKind(call, LLVMTailCallKindMustTail);
-	unit_mark(call, u->a_noinline);
-	LLVMBuildRet(u->b, call);
+static_assert(offsetof(struct we_func, instance) < 128, "one byte");
+const uint8_t unit_entry_code[UNIT_ENTRY_BYTES] = {
+	0x48, 0x8b, 0x7f, offsetof(struct we_func, instance)}; // movq instance(%rdi), %rdi
+
+void unit_entry(struct unit *u, LLVMValueRef body)
+{
+	LLVMValueRef bytes[UNIT_ENTRY_BYTES];
+
+	for (unsigned i = 0; i < UNIT_ENTRY_BYTES; i++)
+		bytes[i] = LLVMConstInt(u->t_i8, unit_entry_code[i], false);
+	LLVMSetPrefixData(body, LLVMConstArray2(u->t_i8, bytes, UNIT_ENTRY_BYTES));
+	LLVMSetLinkage(body, LLVMExternalLinkage); // nobody else seems to use it
+	LLVMSetVisibility(body, LLVMHiddenVisibility);
 }
 
 // (func, slots): arguments from slots, results to them.

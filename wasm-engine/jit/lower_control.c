@@ -300,12 +300,17 @@ void lower_exception(struct func *f)
 	LLVMBuildRet(f->u->b, LLVMGetPoison(f->u->t_ret));
 }
 
-void lower_check_exception(struct func *f)
+LLVMValueRef lower_has_exception(struct func *f)
 {
 	struct unit *u = f->u;
 	LLVMValueRef exn = unit_load(u, u->t_i64, func_exception_at(f), PLACE_RUNTIME);
-	LLVMBasicBlockRef next =
-		func_cold_if(f, LLVMBuildICmp(u->b, LLVMIntNE, exn, unit_i64(u, 0), ""));
+
+	return LLVMBuildICmp(u->b, LLVMIntNE, exn, unit_i64(u, 0), "");
+}
+
+void lower_check_exception(struct func *f)
+{
+	LLVMBasicBlockRef next = func_cold_if(f, lower_has_exception(f));
 
 	lower_exception(f);
 	func_go_on(f, next);

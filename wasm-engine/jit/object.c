@@ -287,13 +287,27 @@ static int compare_places(const void *a, const void *b)
 	return x->pc < y->pc ? -1 : x->pc > y->pc;
 }
 
+// What stands before a body.
+static int note_entry(struct linking *l, const char *name, we_funcidx func, uint32_t body)
+{
+	const uint32_t entry = body - UNIT_ENTRY_BYTES;
+	struct we_image_range *range;
+
+	if (body < UNIT_ENTRY_BYTES ||
+		memcmp(l->code + entry, unit_entry_code, UNIT_ENTRY_BYTES) != 0)
+		return refuse(l, "a function without its entry", name);
+	l->funcs[func - l->opt->first_func].entry = entry;
+	range = func_add(&l->ranges, sizeof(*range));
+	*range = (struct we_image_range){.begin = entry, .end = body, .func = WE_NO_FUNC};
+	return 0;
+}
+
 static int note_function(struct linking *l, const char *name, uint64_t at, uint64_t size)
 {
 	struct we_image_range *range;
 	const uint32_t i = *name != '\0' ? (uint32_t)strtoul(name + 1, NULL, 10) : 0;
 
-	if ((*name == 'f' || *name == 'e') &&
-		(i < l->opt->first_func || i - l->opt->first_func >= l->opt->n_funcs))
+	if (*name == 'f' && (i < l->opt->first_func || i - l->opt->first_func >= l->opt->n_funcs))
 		return refuse(l, "a function that is not to be compiled", name);
 	if (*name == 'w' && i >= l->u->n_sigs)
 		return refuse(l, "a wrapper of no signature", name);
@@ -301,13 +315,12 @@ static int note_function(struct linking *l, const char *name, uint64_t at, uint6
 	*range = (struct we_image_range){.begin = (uint32_t)at,
 		.end = (uint32_t)(at + size),
 		.func = name[0] == 'f' ? i : WE_NO_FUNC};
-	if (name[0] == 'f')
-		l->funcs[i - l->opt->first_func].body = (uint32_t)at;
-	else if (name[0] == 'e')
-		l->funcs[i - l->opt->first_func].entry = (uint32_t)at;
-	else if (name[0] == 'w')
+	if (name[0] == 'w')
 		l->u->sigs[i].at = (uint32_t)at;
-	return 0;
+	if (name[0] != 'f')
+		return 0;
+	l->funcs[i - l->opt->first_func].body = (uint32_t)at;
+	return unit_has_entry(l->u, i) ? note_entry(l, name, i, (uint32_t)at) : 0;
 }
 
 static int note_functions(struct linking *l)

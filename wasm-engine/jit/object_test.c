@@ -115,14 +115,13 @@ static void expect_refused(struct rig *rig, const char *text, LLVMRelocMode relo
 // ---- refusals ------------------------------------------------------------------------------------
 
 static const char plain[] =
-	"define internal i64 @f0(i64 %x) noinline !dbg !4 {\n"
+	"define hidden i64 @f0(i64 %x) noinline prefix [4 x i8] c\"\\48\\8B\\7F\\18\" !dbg !4 {\n"
 	"  %c = icmp eq i64 %x, 7, !dbg !5\n"
 	"  br i1 %c, label %a, label %b, !dbg !5\n"
 	"a:\n  ret i64 81985529216486895, !dbg !6\n"
 	"b:\n  %f = uitofp i64 %x to double, !dbg !6\n"
 	"  %g = fadd double %f, 0x3FF3C0CA428C59FB, !dbg !6\n"
 	"  %h = fptoui double %g to i64, !dbg !7\n  ret i64 %h, !dbg !7\n}\n"
-	"define hidden i64 @e0(i64 %x) {\n  %r = tail call i64 @f0(i64 %x)\n  ret i64 %r\n}\n"
 	"define hidden i32 @w0(ptr %e, ptr %f, ptr %s) {\n  ret i32 0\n}\n"
 	"!llvm.dbg.cu = !{!0}\n!llvm.module.flags = !{!2, !3}\n"
 	"!0 = distinct !DICompileUnit(language: DW_LANG_C, file: !1, emissionKind: "
@@ -152,7 +151,9 @@ static void object_as_ours_becomes_an_image(void **state)
 	if (we_image_map(bytes, n, &image, &err) != 0)
 		fail_msg("%s", err.msg);
 	assert_int_not_equal(image->funcs[0].body, 0);
-	assert_int_not_equal(image->funcs[0].entry, 0);
+	assert_int_equal(image->funcs[0].entry, image->funcs[0].body - UNIT_ENTRY_BYTES);
+	assert_memory_equal(image->code + image->funcs[0].entry, unit_entry_code, UNIT_ENTRY_BYTES);
+	assert_int_equal(we_image_func_at(image, image->funcs[0].entry), WE_NO_FUNC);
 	assert_int_not_equal(image->funcs[0].enter, 0);
 	assert_int_equal(we_image_func_at(image, image->funcs[0].body), 0);
 	assert_int_equal(we_image_at(image, image->funcs[0].body), 31);
@@ -161,6 +162,12 @@ static void object_as_ours_becomes_an_image(void **state)
 	assert_int_equal(last, 70000);
 	we_image_release(image);
 	free(bytes);
+}
+
+static void body_without_its_entry_is_refused(void **state)
+{
+	expect_refused(*state, "define i64 @f0(i64 %x) {\n  ret i64 %x\n}\n", LLVMRelocPIC,
+		"a function without its entry: f0");
 }
 
 static void undefined_symbol_is_refused_by_name(void **state)
@@ -319,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(object_as_ours_becomes_an_image),
+		cmocka_unit_test(body_without_its_entry_is_refused),
 		cmocka_unit_test(undefined_symbol_is_refused_by_name),
 		cmocka_unit_test(absolute_relocation_is_refused_by_number),
 		cmocka_unit_test(variables_are_refused),
