@@ -66,13 +66,15 @@ enum cli_exit inspect_func(
 	uint32_t module = 0;
 	uint32_t func = 0;
 	char *listing;
+	int rc;
 	enum cli_exit code = find_func(path, modules, text, &module, &func);
 
 	if (code != CLI_OK)
 		return code;
-	if (we_module_listing(modules[module], func, &listing, &err) != 0)
-		return cli_fail(CLI_FAULT, "%s: function %u of core module %u: %s", path, func,
-			module, err.msg);
+	rc = we_module_listing(modules[module], func, &listing, &err);
+	if (rc != 0)
+		return cli_fail(cli_exit_of(rc), "%s: function %u of core module %u: %s", path,
+			func, module, err.msg);
 	if (is_json)
 		code = inspect_show_json(
 			json_pack("{s:s, s:I, s:I, s:s}", "file", path, "core_module",

@@ -490,7 +490,8 @@ struct we_frame {
 	uint64_t offset;                // bytes from the start of the file
 	struct we_bytes name;           // from the name section, or empty; lent by the module
 };
-// Good until the next call. Returns the number of frames written, at most cap; 32 are kept.
+// Good until the next call. Native code leaves out callers that are inlined, and an outer frame that others are inlined in
+// stands at the start of its body. Returns the number of frames written, at most cap; 32 are kept.
 WE_PUBLIC uint32_t we_store_backtrace(
 	const struct we_store *store, struct we_frame *frames, uint32_t cap);
 // "at function 3 name (0x1c)", cut to cap bytes with the terminator.

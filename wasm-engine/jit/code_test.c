@@ -253,6 +253,72 @@ static void calls_of_a_function_by_itself_are_inlined_in_each_other(void **state
 	}
 }
 
+// Small in bytes, but each call hands much over: for the compiler that is as long as many instructions.
+static void function_of_many_results_is_not_inlined_in_itself(void **state)
+{
+	static const char code[] = "local.get 0 i32.eqz if void unreachable end local.get 0 "
+				   "i32.const 1 i32.sub call ";
+	static struct draft d;
+	static struct listing l;
+	struct writer type = {.random = 1};
+	char text[128];
+	struct rig rig;
+
+	(void)state;
+	begin(&d);
+	put_text(&type, "func i32 ->");
+	for (uint32_t i = 0; i < 200; i++)
+		put_text(&type, " i64");
+	snprintf(text, sizeof(text), "%s0", code);
+	draft_func(&d, draft_type(&d, type.text), "", text, "many");
+	snprintf(text, sizeof(text), "%s1", code);
+	draft_func(&d, draft_type(&d, "func i32 -> i64"), "", text, "one");
+	open_rig(&rig, &d, NULL);
+	read_func(&rig, 0, &l);
+	expect(&l, "\tcmpl\t$", "", 0);
+	read_func(&rig, 1, &l);
+	expect(&l, "\tcmpl\t$", "", 3); // with 1, 2, 3
+	close_rig(&rig);
+}
+
+// Who is only called by another batch has code for it, and what is reported as native is.
+static void callee_of_another_batch_has_an_entry(void **state)
+{
+	struct we_jit_options opt = test_options();
+	struct we_instance *inst;
+	struct we_module *module;
+	static struct draft d;
+	static struct bytes b;
+	struct we_error err;
+	struct pair p;
+	uint64_t slots[1] = {5};
+
+	(void)state;
+	begin(&d);
+	draft_func(&d, 0, "", "local.get 0 call 1", "f");
+	draft_func(&d, 0, "", "local.get 0 i32.const 3 i32.mul", NULL);
+	draft_func(&d, 0, "", "local.get 0 call 3", "g");
+	draft_func(&d, 0, "", "local.get 0 i32.const 5 i32.mul", NULL);
+	draft_end(&d, &b);
+	pair_open(&p, NULL, NULL);
+	assert_int_equal(
+		we_module_create(p.engine, (struct we_bytes){b.data, b.len}, 0, &module, &err), 0);
+	for (opt.first_func = 0; opt.first_func < 4; opt.first_func += opt.n_funcs) {
+		opt.n_funcs = opt.first_func == 0 ? 1 : 3;
+		if (we_jit_publish_range(module, &opt, &err) != 0)
+			fail_msg("%s", err.msg);
+	}
+	assert_int_equal(we_instance_create(p.store[NATIVE], module, NULL, 0, &inst, &err), 0);
+	assert_int_equal(we_func_call(&inst->own_funcs[0], slots, &err), 0);
+	assert_int_equal((uint32_t)slots[0], 15);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_non_null(inst->own_funcs[i].enter);
+	assert_null(inst->own_funcs[3].enter); // it is in g, and nobody else calls it
+	assert_int_equal(module->images->next->funcs[2].body, WE_IMAGE_INLINED);
+	we_module_unref(module);
+	pair_close(&p);
+}
+
 static void nothing_pops_arguments_and_calls_stay_in_the_image(void **state)
 {
 	static const char *const cpus[] = {"v2", NULL};
@@ -336,6 +402,8 @@ int main(void)
 		cmocka_unit_test(access_is_one_instruction_with_base_index_and_offset),
 		cmocka_unit_test(only_functions_that_call_look_at_the_stack),
 		cmocka_unit_test(calls_of_a_function_by_itself_are_inlined_in_each_other),
+		cmocka_unit_test(function_of_many_results_is_not_inlined_in_itself),
+		cmocka_unit_test(callee_of_another_batch_has_an_entry),
 		cmocka_unit_test(nothing_pops_arguments_and_calls_stay_in_the_image),
 	};
 

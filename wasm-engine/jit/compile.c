@@ -61,21 +61,22 @@ static void declare(struct unit *u, const struct we_jit_options *opt, const stru
 	const uint32_t n_imported = u->module->is.n_imported_funcs;
 
 	for (we_funcidx i = opt->first_func; i < opt->first_func + opt->n_funcs; i++) {
-		char name[32];
+		char name[UNIT_NAME_BYTES];
 
 		if (i < n_imported || u->is_skipped[i])
 			continue;
-		snprintf(name, sizeof(name), "f%u", i);
+		unit_name(name, i, 0);
 		u->bodies[i] = declare_body(u, target, name);
 		if (unit_has_entry(u, i))
 			unit_entry(u, u->bodies[i]);
 		for (uint32_t turn = 1; turn <= u->n_turns[i]; turn++) {
 			LLVMValueRef body;
 
-			snprintf(name, sizeof(name), "f%u.%u", i, turn);
+			unit_name(name, i, turn);
 			body = declare_body(u, target, name);
 			LLVMAddAttributeAtIndex(body,
 				(LLVMAttributeIndex)LLVMAttributeFunctionIndex, u->a_alwaysinline);
+			u->turns[i][turn - 1] = body;
 		}
 	}
 }
@@ -188,14 +189,15 @@ static void finish_functions(struct unit *u)
 	for (LLVMValueRef fn = LLVMGetFirstFunction(u->m); fn != NULL;
 		fn = LLVMGetNextFunction(fn)) {
 		size_t len;
-		const char *name = LLVMGetValueName2(fn, &len);
+		we_funcidx idx;
+		uint32_t turn;
 
-		if (LLVMIsDeclaration(fn) || name[0] != 'f')
+		if (LLVMIsDeclaration(fn) ||
+			unit_name_read(LLVMGetValueName2(fn, &len), &idx, &turn) == NULL)
 			continue;
 		widen_addresses(u, fn);
 		if (has_calls(fn))
-			guard_stack(
-				u, fn, u->module->is.funcs[strtoul(name + 1, NULL, 10)].body.at);
+			guard_stack(u, fn, u->module->is.funcs[idx].body.at);
 	}
 }
 
@@ -211,15 +213,17 @@ struct complaints {
 
 static void note_complaint(LLVMDiagnosticInfoRef info, void *env)
 {
-	static const char before_name[] = "in function 'f";
+	static const char before_name[] = "in function '";
 	struct complaints *c = env;
 	char *text = LLVMGetDiagInfoDescription(info);
 	const char *name = strstr(text, before_name);
 	const bool is_size = strstr(text, "stack frame size") != NULL;
-	const unsigned long idx =
-		name != NULL ? strtoul(name + sizeof(before_name) - 1, NULL, 10) : c->n_funcs;
+	uint32_t turn;
+	we_funcidx idx;
 
-	if (is_size && idx < c->n_funcs) {
+	if (is_size && name != NULL &&
+		unit_name_read(name + sizeof(before_name) - 1, &idx, &turn) != NULL &&
+		idx < c->n_funcs) {
 		c->is_too_large[idx] = true;
 		c->is_again = true;
 	} else if (is_size || LLVMGetDiagInfoSeverity(info) == LLVMDSError) {

@@ -26,11 +26,12 @@ enum {
 	JIT_MAX_BODY_BYTES = 256 * 1024, // larger functions stay in the interpreter
 	JIT_MAX_NESTING = 500,           // the optimizer is quadratic in nested blocks
 	JIT_MAX_RT = 64,
-	JIT_PROOFS_LOOK = 48,      // newest proofs that are looked through
-	JIT_MAX_TURNS = 3,         // calls of a function by itself that are inlined in each other
-	JIT_MAX_TURNS_BYTES = 256, // of a body with those in it
-	JIT_INLINE_FILL = 256,     // bytes of a memory.fill that needs no call
-	JIT_INLINE_COPY = 128,     // the same of memory.copy
+	JIT_PROOFS_LOOK = 48, // newest proofs that are looked through
+	JIT_MAX_TURNS = 3,    // calls of a function by itself that are inlined in each other
+	JIT_MAX_TURNS_WEIGHT =
+		320, // of a body with those in it: bytes, and slots of its signature and of those it calls
+	JIT_INLINE_FILL = 256, // bytes of a memory.fill that needs no call
+	JIT_INLINE_COPY = 128, // the same of memory.copy
 };
 
 // Which accesses may be the same place, for LLVM's type-based alias analysis.
@@ -99,11 +100,13 @@ struct unit {
 	LLVMMetadataRef di_file;
 	LLVMMetadataRef di_subroutine;
 	LLVMValueRef *bodies; // [n_funcs of the module] declared bodies of the batch, or NULL
-	uint32_t *n_turns;    // [n_funcs of the module] see unit_turn
-	bool *may_throw;      // [n_funcs of the module]
-	bool *uses_cells;     // [n_funcs of the module] has references that the collector moves
-	bool *is_skipped;     // [n_funcs of the module] not compiled
-	struct sig *sigs;     // [n_sigs]
+	LLVMValueRef (*turns)[JIT_MAX_TURNS]; // [n_funcs of the module] more bodies: see unit_turn
+	uint32_t *n_turns;       // [n_funcs of the module] of these, 0 to JIT_MAX_TURNS
+	bool *is_called_outside; // [n_funcs of the module] by a function that is not of the batch
+	bool *may_throw;         // [n_funcs of the module]
+	bool *uses_cells;        // [n_funcs of the module] has references that the collector moves
+	bool *is_skipped;        // [n_funcs of the module] not compiled
+	struct sig *sigs;        // [n_sigs]
 	uint32_t n_sigs;
 };
 
@@ -149,7 +152,7 @@ struct func {
 	struct unit *u;
 	const struct we_func_def *def;
 	we_funcidx idx;
-	uint32_t turn;
+	uint32_t turn; // 0 to n_turns
 	LLVMValueRef fn;
 	LLVMBasicBlockRef prologue; // loads that all may use; ends with a branch to start
 	LLVMBasicBlockRef start;
@@ -227,7 +230,14 @@ struct sig *unit_sig(struct unit *u, const struct we_functype *type);
 void unit_wrappers(struct unit *u); // bodies of those
 // LLVM inlines no function in itself. So one that calls itself has more bodies, its turns: 0 is the one that others call;
 // a call of itself in turn n is of turn n + 1, which is inlined there, and in turn n_turns of the function.
-LLVMValueRef unit_turn(struct unit *u, we_funcidx idx, uint32_t turn);
+LLVMValueRef unit_turn(const struct unit *u, we_funcidx idx, uint32_t turn);
+// The names of bodies: "f7", and of turns: "f7.1".
+enum {
+	UNIT_NAME_BYTES = 32
+};
+void unit_name(char name[UNIT_NAME_BYTES], we_funcidx idx, uint32_t turn);
+// Returns: the end of such a name, or NULL when it is none. *ret_turn: 0 of a body.
+const char *unit_name_read(const char *name, we_funcidx *ret_idx, uint32_t *ret_turn);
 
 // ---- function -----------------------------------------------------------------------------------
 

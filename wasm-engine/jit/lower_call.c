@@ -337,10 +337,10 @@ bool lower_call(struct func *f, const struct we_instr *in)
 
 // ---- how others call ----------------------------------------------------------------------------
 
-// By somebody who has a reference to it: what is exported is declared.
+// By somebody who has a reference to it, what is exported is declared; or from another batch.
 bool unit_has_entry(const struct unit *u, we_funcidx idx)
 {
-	return u->module->is.funcs[idx].is_declared ||
+	return u->module->is.funcs[idx].is_declared || u->is_called_outside[idx] ||
 	       (u->module->has_start && u->module->start == idx);
 }
 

@@ -192,10 +192,76 @@ static void references_across_collections_are_the_interpreters(void **state)
 	pair_close(&p);
 }
 
+// The importer's references are where they were when what it called has thrown, and when it has not.
+static void references_across_an_import_that_throws_are_the_interpreters(void **state)
+{
+	const struct we_engine_config config = {.gc_stress = true};
+	const struct we_jit_options opt = test_options();
+	struct we_extern imports[SIDES];
+	static struct draft d;
+	static struct bytes b;
+	struct pair p;
+	struct twins thrower;
+	struct twins twins;
+
+	(void)state;
+	pair_open(&p, &config, NULL);
+	draft_begin(&d);
+	draft_type(&d, "func i32 -> i32");
+	draft_type(&d, "struct mut:i32 mut:anyref");
+	draft_tag(&d, draft_type(&d, "func ->"));
+	draft_func(&d, 0, "",
+		"local.get 0 ref.null any struct.new 1 drop local.get 0 i32.const 1 i32.and "
+		"if void throw 0 end local.get 0",
+		"may_throw");
+	draft_end(&d, &b);
+	thrower = pair_instance(&p, &b, &opt);
+	for (unsigned side = 0; side < SIDES; side++)
+		imports[side] = twin_export(&thrower, (enum side)side, "may_throw");
+
+	draft_begin(&d);
+	draft_type(&d, "func i32 -> i32");
+	draft_type(&d, "struct mut:i32 mut:anyref");
+	draft_import_func(&d, 0);
+	draft_func(&d, 0, "ref?:1 i32",
+		"local.get 0 ref.null any struct.new 1 local.set 1 "
+		"local.get 0 i32.const 100 i32.add ref.null any struct.new 1 "
+		"block void try_table void 1 catch_all 0 local.get 0 call 0 local.set 2 end end "
+		"struct.get 1 0 local.get 1 struct.get 1 0 i32.add local.get 2 i32.add",
+		"catches");
+	draft_func(&d, 0, "ref?:1",
+		"local.get 0 ref.null any struct.new 1 local.set 1 "
+		"local.get 0 call 0 local.get 1 struct.get 1 0 i32.add",
+		"passes");
+	draft_end(&d, &b);
+	twins = pair_link(
+		&p, &b, &opt, (const struct we_extern *const[SIDES]){&imports[0], &imports[1]}, 1);
+	for (uint32_t x = 0; x < 4; x++) {
+		struct outcome got[SIDES];
+
+		for (unsigned side = 0; side < SIDES; side++) {
+			uint64_t slots[1] = {x};
+
+			call_side(&twins, (enum side)side, "catches", slots, &got[side]);
+			assert_int_equal(got[side].rc, 0);
+			assert_int_equal((uint32_t)slots[0], 2 * x + 100 + (x % 2 == 0 ? x : 0));
+			slots[0] = x;
+			call_side(&twins, (enum side)side, "passes", slots, &got[side]);
+			assert_int_equal(
+				got[side].err.trap, x % 2 == 0 ? 0 : WE_TRAP_UNCAUGHT_EXCEPTION);
+			assert_int_equal(got[side].rc, x % 2 == 0 ? 0 : WE_E_TRAP);
+			if (x % 2 == 0)
+				assert_int_equal((uint32_t)slots[0], 2 * x);
+		}
+	}
+	pair_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(references_across_collections_are_the_interpreters),
+		cmocka_unit_test(references_across_an_import_that_throws_are_the_interpreters),
 	};
 
 	return cmocka_run_group_tests_name("jit_lower_gc", tests, NULL, NULL);

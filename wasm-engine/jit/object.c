@@ -302,25 +302,46 @@ static int note_entry(struct linking *l, const char *name, we_funcidx func, uint
 	return 0;
 }
 
+static int note_wrapper(struct linking *l, const char *name, uint64_t at)
+{
+	const uint32_t i = (uint32_t)strtoul(name + 1, NULL, 10);
+
+	if (i >= l->u->n_sigs)
+		return refuse(l, "a wrapper of no signature", name);
+	l->u->sigs[i].at = (uint32_t)at;
+	return 0;
+}
+
+// Where a body is; a turn that LLVM did not inline belongs to the function and nobody else calls it.
+static int note_body(struct linking *l, const char *name, uint64_t at, we_funcidx *ret_func)
+{
+	uint32_t turn;
+	const char *end = unit_name_read(name, ret_func, &turn);
+
+	if (end == NULL || *end != '\0' || *ret_func < l->opt->first_func ||
+		*ret_func - l->opt->first_func >= l->opt->n_funcs)
+		return refuse(l, "a function that is not to be compiled", name);
+	if (turn > 0)
+		return 0;
+	l->funcs[*ret_func - l->opt->first_func].body = (uint32_t)at;
+	return unit_has_entry(l->u, *ret_func) ? note_entry(l, name, *ret_func, (uint32_t)at) : 0;
+}
+
 static int note_function(struct linking *l, const char *name, uint64_t at, uint64_t size)
 {
+	we_funcidx func = WE_NO_FUNC;
 	struct we_image_range *range;
-	const uint32_t i = *name != '\0' ? (uint32_t)strtoul(name + 1, NULL, 10) : 0;
+	int rc = 0;
 
-	if (*name == 'f' && (i < l->opt->first_func || i - l->opt->first_func >= l->opt->n_funcs))
-		return refuse(l, "a function that is not to be compiled", name);
-	if (*name == 'w' && i >= l->u->n_sigs)
-		return refuse(l, "a wrapper of no signature", name);
+	if (*name == 'f')
+		rc = note_body(l, name, at, &func);
+	else if (*name == 'w')
+		rc = note_wrapper(l, name, at);
+	if (rc < 0)
+		return rc;
 	range = func_add(&l->ranges, sizeof(*range));
-	*range = (struct we_image_range){.begin = (uint32_t)at,
-		.end = (uint32_t)(at + size),
-		.func = name[0] == 'f' ? i : WE_NO_FUNC};
-	if (name[0] == 'w')
-		l->u->sigs[i].at = (uint32_t)at;
-	if (name[0] != 'f')
-		return 0;
-	l->funcs[i - l->opt->first_func].body = (uint32_t)at;
-	return unit_has_entry(l->u, i) ? note_entry(l, name, i, (uint32_t)at) : 0;
+	*range = (struct we_image_range){(uint32_t)at, (uint32_t)(at + size), func};
+	return 0;
 }
 
 static int note_functions(struct linking *l)

@@ -2,7 +2,8 @@
 // What a batch must know of all bodies before one is lowered.
 //
 // Module path 3/6. Which functions may end with an exception (a fixed point over calls), which have references that the
-// collector moves, and which are too large or too deeply nested for the optimizer.
+// collector moves, which are called from another batch, how many turns they get, and which are too large or too deeply
+// nested for the optimizer.
 #include "scan.h"
 
 #include <stdlib.h>
@@ -108,7 +109,28 @@ static void note_call(struct scan *s, we_funcidx from, const struct we_instr *in
 	}
 }
 
-static uint32_t turns(uint32_t n_self_calls, uint64_t body_bytes)
+// Slots of what a call hands over and gets back; 0: it is no call.
+static uint32_t call_slots(const struct unit *u, const struct we_instr *in)
+{
+	const struct we_module_spaces *is = &u->module->is;
+
+	switch (in->op) {
+	case WE_OP_CALL:
+	case WE_OP_RETURN_CALL:
+		return we_functype_n_slots(is->funcs[in->of.idx].type);
+	case WE_OP_CALL_INDIRECT:
+	case WE_OP_RETURN_CALL_INDIRECT:
+		return we_functype_n_slots(is->types[in->of.pair.a].def->func);
+	case WE_OP_CALL_REF:
+	case WE_OP_RETURN_CALL_REF:
+		return we_functype_n_slots(is->types[in->of.idx].def->func);
+	default:
+		return 0;
+	}
+}
+
+// How many fit; weight: of one body.
+static uint32_t turns(uint32_t n_self_calls, uint64_t weight)
 {
 	uint64_t n_inlined = 1;
 	uint64_t n_bodies = 1;
@@ -117,20 +139,36 @@ static uint32_t turns(uint32_t n_self_calls, uint64_t body_bytes)
 	while (n_self_calls > 0 && n < JIT_MAX_TURNS) {
 		n_inlined *= n_self_calls;
 		n_bodies += n_inlined;
-		if (n_bodies * body_bytes > JIT_MAX_TURNS_BYTES)
+		if (n_bodies * weight > JIT_MAX_TURNS_WEIGHT)
 			break;
 		n++;
 	}
 	return n;
 }
 
+struct nesting {
+	uint32_t now;
+	uint32_t deepest;
+};
+
+static void nest(struct nesting *n, enum we_op op)
+{
+	if (op == WE_OP_BLOCK || op == WE_OP_LOOP || op == WE_OP_IF || op == WE_OP_TRY_TABLE) {
+		n->now++;
+		n->deepest = n->now > n->deepest ? n->now : n->deepest;
+	} else if (op == WE_OP_END && n->now > 0) {
+		n->now--;
+	}
+}
+
 static void scan_func(struct scan *s, we_funcidx idx)
 {
 	struct unit *u = s->u;
 	const struct we_func_def *def = &u->module->is.funcs[idx];
-	uint32_t nesting = 0;
-	uint32_t deepest = 0;
+	const uint64_t n_bytes = def->body.end - def->body.at;
+	struct nesting nesting = {0, 0};
 	uint32_t n_self_calls = 0;
+	uint64_t weight = n_bytes + we_functype_n_slots(def->type);
 	struct we_reader r;
 
 	u->uses_cells[idx] = has_ref_locals(u, def);
@@ -141,21 +179,29 @@ static void scan_func(struct scan *s, we_funcidx idx)
 		if (we_instr_read(&r, &in) < 0)
 			abort(); // it was valid
 		note_call(s, idx, &in);
+		nest(&nesting, in.op);
 		n_self_calls += in.op == WE_OP_CALL && in.of.idx == idx;
+		weight += call_slots(u, &in);
 		if (!u->uses_cells[idx] && makes_refs(u, &in))
 			u->uses_cells[idx] = true;
-		if (in.op == WE_OP_BLOCK || in.op == WE_OP_LOOP || in.op == WE_OP_IF ||
-			in.op == WE_OP_TRY_TABLE) {
-			nesting++;
-			deepest = nesting > deepest ? nesting : deepest;
-		} else if (in.op == WE_OP_END && nesting > 0) {
-			nesting--;
-		}
 	}
 	if (!u->uses_cells[idx]) // of those bodies the most are longer than they look
-		u->n_turns[idx] = turns(n_self_calls, def->body.end - def->body.at);
-	u->is_skipped[idx] =
-		deepest > JIT_MAX_NESTING || def->body.end - def->body.at > JIT_MAX_BODY_BYTES;
+		u->n_turns[idx] = turns(n_self_calls, weight);
+	u->is_skipped[idx] = nesting.deepest > JIT_MAX_NESTING || n_bytes > JIT_MAX_BODY_BYTES;
+}
+
+static bool is_of_batch(const struct unit *u, we_funcidx idx)
+{
+	return idx >= u->opt->first_func && idx - u->opt->first_func < u->opt->n_funcs;
+}
+
+static void note_callers(struct scan *s)
+{
+	const struct call *calls = s->calls.data;
+
+	for (size_t i = 0; i < s->calls.len; i++)
+		if (!is_of_batch(s->u, calls[i].from))
+			s->u->is_called_outside[calls[i].to] = true;
 }
 
 void unit_scan(struct unit *u)
@@ -168,6 +214,7 @@ void unit_scan(struct unit *u)
 		u->may_throw[i] = true;
 	for (we_funcidx i = is->n_imported_funcs; i < is->n_funcs; i++)
 		scan_func(&s, i);
+	note_callers(&s);
 	while (!is_stable) {
 		const struct call *calls = s.calls.data;
 

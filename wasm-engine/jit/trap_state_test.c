@@ -439,6 +439,10 @@ static const struct shape shapes[] = {
 		"i32.const 16 i32.const 1 i32.store 0 local.get 0 local.get 1 i32.const 65535 "
 		"i32.sub call_indirect 1 0 i32.const 16 i32.const 2 i32.store 0"},
 	{"a function that calls itself last", "local.get 0 local.get 1 call 7"},
+	{"a function that calls itself", "local.get 0 local.get 1 call 8"},
+	{"a function that calls itself and ends below the memory's end",
+		"i32.const 65488 local.get 0 i32.sub local.get 1 call 8"},
+	{"an exception through calls of one function", "local.get 0 local.get 1 call 9"},
 	{"an exception that what was called throws", "i32.const 16 i32.const 1 i32.store 0 block "
 						     "void try_table void 1 catch 0 0 local.get 0 "
 						     "call 4 end end i32.const 16 i32.load 0"},
@@ -604,7 +608,7 @@ static void compare(struct subject *s, const char *func, const char *what, uint3
 // ---- modules -------------------------------------------------------------------------------------
 
 // Types: 0 i32 i32 -> i32, 1 i32 -> i32, 2 a structure, 3 an array, 4 i32 i32, 5 nothing. Functions 0 and 1 are for
-// references, 2 loads, 3 stores, 4 loads, and throws what is odd.
+// references, 2 loads, 3 stores, 4 loads, and throws what is odd, 7 to 9 call themselves.
 static void begin_subject(struct draft *d)
 {
 	uint32_t none;
@@ -641,6 +645,21 @@ static void begin_subject(struct draft *d)
 		"local.get 0 i32.const 9 i32.add local.get 1 i32.const 7 i32.and i32.const 1 "
 		"i32.sub return_call 7",
 		NULL);
+	// Stores on the way down and on the way up.
+	draft_func(d, 0, "",
+		"local.get 1 i32.const 7 i32.and i32.eqz if void local.get 0 return end "
+		"local.get 0 local.get 1 i32.store 0 local.get 1 global.set 0 "
+		"local.get 0 i32.const 9 i32.add local.get 1 i32.const 7 i32.and i32.const 1 "
+		"i32.sub call 8 local.get 0 i32.const 2 i32.sub local.get 1 i32.store 0",
+		"down");
+	// What is thrown below is caught at the fourth call from below.
+	draft_func(d, 0, "",
+		"local.get 1 i32.const 7 i32.and i32.eqz if void local.get 0 call 4 i32.const 1 "
+		"return end local.get 1 i32.const 7 i32.and i32.const 4 i32.eq if void block void "
+		"try_table void 1 catch_all 0 local.get 0 local.get 1 i32.const 1 i32.sub call 9 "
+		"return end end i32.const 16 local.get 1 i32.store 0 i32.const 99 return end "
+		"local.get 0 local.get 1 i32.const 1 i32.sub call 9 i32.const 1 i32.add",
+		"throws");
 	draft_elem_funcs(d, false, 0, 2);
 	draft_data(d, "a few bytes");
 }

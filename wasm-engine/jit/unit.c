@@ -179,14 +179,37 @@ static void init_debug(struct unit *u)
 		LLVMDIBuilderCreateSubroutineType(u->di, u->di_file, NULL, 0, LLVMDIFlagZero);
 }
 
-LLVMValueRef unit_turn(struct unit *u, we_funcidx idx, uint32_t turn)
+LLVMValueRef unit_turn(const struct unit *u, we_funcidx idx, uint32_t turn)
 {
-	char name[32];
+	return turn == 0 ? u->bodies[idx] : u->turns[idx][turn - 1];
+}
 
+void unit_name(char name[UNIT_NAME_BYTES], we_funcidx idx, uint32_t turn)
+{
 	if (turn == 0)
-		return u->bodies[idx];
-	snprintf(name, sizeof(name), "f%u.%u", idx, turn);
-	return LLVMGetNamedFunction(u->m, name);
+		snprintf(name, UNIT_NAME_BYTES, "f%u", idx);
+	else
+		snprintf(name, UNIT_NAME_BYTES, "f%u.%u", idx, turn);
+}
+
+// Digits, without what strtoul takes too. Returns: their end, or NULL when there are none or they are too many.
+static const char *read_number(const char *text, uint32_t *ret)
+{
+	uint64_t x = 0;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9' && x <= UINT32_MAX; p++)
+		x = 10 * x + (uint64_t)(*p - '0');
+	*ret = (uint32_t)x;
+	return p == text || x > UINT32_MAX ? NULL : p;
+}
+
+const char *unit_name_read(const char *name, we_funcidx *ret_idx, uint32_t *ret_turn)
+{
+	const char *end = *name == 'f' ? read_number(name + 1, ret_idx) : NULL;
+
+	*ret_turn = 0;
+	return end != NULL && *end == '.' ? read_number(end + 1, ret_turn) : end;
 }
 
 void unit_init(struct unit *u, const struct we_module *module, const struct we_jit_options *opt)
@@ -198,13 +221,16 @@ void unit_init(struct unit *u, const struct we_module *module, const struct we_j
 	u->m = LLVMModuleCreateWithNameInContext("weir", u->cx);
 	u->b = LLVMCreateBuilderInContext(u->cx);
 	u->bodies = calloc(n, sizeof(*u->bodies));
+	u->turns = calloc(n, sizeof(*u->turns));
 	u->n_turns = calloc(n, sizeof(*u->n_turns));
+	u->is_called_outside = calloc(n, sizeof(*u->is_called_outside));
 	u->may_throw = calloc(n, sizeof(*u->may_throw));
 	u->uses_cells = calloc(n, sizeof(*u->uses_cells));
 	u->is_skipped = calloc(n, sizeof(*u->is_skipped));
 	u->sigs = calloc(module->is.n_types + 1, sizeof(*u->sigs));
-	if (u->bodies == NULL || u->n_turns == NULL || u->may_throw == NULL ||
-		u->uses_cells == NULL || u->is_skipped == NULL || u->sigs == NULL)
+	if (u->bodies == NULL || u->turns == NULL || u->n_turns == NULL ||
+		u->is_called_outside == NULL || u->may_throw == NULL || u->uses_cells == NULL ||
+		u->is_skipped == NULL || u->sigs == NULL)
 		abort(); // the process is for this alone
 	unit_init_types(u);
 	init_rt(u);
@@ -220,7 +246,9 @@ void unit_fini(struct unit *u)
 	LLVMDisposeModule(u->m);
 	LLVMContextDispose(u->cx);
 	free(u->bodies);
+	free(u->turns);
 	free(u->n_turns);
+	free(u->is_called_outside);
 	free(u->may_throw);
 	free(u->uses_cells);
 	free(u->is_skipped);

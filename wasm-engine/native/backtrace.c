@@ -131,6 +131,23 @@ static bool is_access(const struct we_instr *in)
 	return (flags & WE_OP_FLAG_MEM) != 0 && (flags & WE_OP_FLAG_MAY_TRAP) != 0;
 }
 
+// The last access to memory at or before the instruction, in the body that it stands in, or the instruction itself.
+static uint32_t last_access(const struct we_module *module, struct we_span body, uint32_t at)
+{
+	const bool is_far = at - body.at > MAX_SCAN_BYTES;
+	uint32_t last = at;
+	struct we_instr in;
+	struct we_reader r;
+
+	if (is_far) // look at that one alone
+		body.at = at;
+	we_module_reader(module, body, &r, NULL);
+	while (we_reader_pos(&r) <= at && we_instr_read(&r, &in) >= 0)
+		if (is_access(&in))
+			last = in.at;
+	return last;
+}
+
 // The instruction of a fault. Where LLVM made one of a load and of what uses its value, that one's place is told: then it is the
 // last access before it. Returns: 0 when it is not known.
 static uint32_t access_at(uintptr_t pc)
@@ -138,30 +155,10 @@ static uint32_t access_at(uintptr_t pc)
 	const struct we_image *image = we_space_find(pc);
 	const uint32_t at = we_image_at(image, (uint32_t)(pc - (uintptr_t)image->code));
 	const we_funcidx func = at == 0 ? WE_NO_FUNC : func_of(image->module, at);
-	struct we_span span = {.at = at};
-	struct we_reader r;
-	struct we_instr in;
-	uint32_t last = at;
 
-	if (func == WE_NO_FUNC)
-		return 0;
-	span.end = image->module->is.funcs[func].body.end;
-	we_module_reader(image->module, span, &r, NULL);
-	if (we_instr_read(&r, &in) < 0 || is_access(&in))
-		return at;
-	span.at = image->module->is.funcs[func].body.at;
-	if (at - span.at > MAX_SCAN_BYTES)
-		return at;
-	we_module_reader(image->module, span, &r, NULL);
-	while ((uint32_t)(r.at - r.base) < at) {
-		const uint32_t here = (uint32_t)(r.at - r.base);
-
-		if (we_instr_read(&r, &in) < 0)
-			break;
-		if (is_access(&in))
-			last = here;
-	}
-	return last;
+	return func == WE_NO_FUNC
+		       ? 0
+		       : last_access(image->module, image->module->is.funcs[func].body, at);
 }
 
 noreturn void we_native_raise_interrupted(struct we_activation *activation)

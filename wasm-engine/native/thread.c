@@ -101,6 +101,8 @@ static int make_stack(struct we_error *err)
 		rc = pthread_setspecific(key, map);
 	if (rc == 0)
 		return 0;
+	if (rc > 0) // it is the thread's already
+		(void)sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
 	munmap(map, own_bytes());
 	return rc > 0 ? refused(err, "no stack for signals", rc) : rc;
 }
