@@ -41,6 +41,22 @@ enum cli_exit cli_exit_of(int rc)
 
 // ---- messages -----------------------------------------------------------------------------------
 
+// What a file or a user named may hold anything: a terminal sees no control character but the ends of lines.
+static void print_message(const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0) {
+		fputs("out of memory\n", stderr);
+		return;
+	}
+	for (char *at = text; *at != '\0'; at++)
+		if (*at != '\n' && dp_utf8_is_control(at, 1))
+			*at = '?';
+	fputs(text, stderr);
+	free(text);
+}
+
 enum cli_exit cli_fail(enum cli_exit code, const char *fmt, ...)
 {
 	va_list ap;
@@ -48,10 +64,28 @@ enum cli_exit cli_fail(enum cli_exit code, const char *fmt, ...)
 	fflush(stdout);
 	fputs("weir: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	print_message(fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
 	return code;
+}
+
+json_t *cli_json_text(const char *text)
+{
+	json_t *json = json_string(text);
+	char *shown;
+	size_t cap;
+
+	if (json != NULL)
+		return json;
+	cap = 4 * strlen(text) + 8;
+	shown = malloc(cap);
+	if (shown == NULL)
+		return NULL;
+	dp_utf8_escape(text, strlen(text), shown, cap);
+	json = json_string(shown);
+	free(shown);
+	return json;
 }
 
 enum cli_exit cli_usage(const struct cli_args *args, const char *fmt, ...)
@@ -60,7 +94,7 @@ enum cli_exit cli_usage(const struct cli_args *args, const char *fmt, ...)
 
 	fprintf(stderr, "weir: %s: ", commands[args->command].name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	print_message(fmt, ap);
 	va_end(ap);
 	fprintf(stderr, " (see weir help %s)\n", commands[args->command].name);
 	return CLI_USAGE;

@@ -7,6 +7,8 @@
 
 #include "we.h"
 
+#include <jansson.h>
+
 #include <stdio.h>
 
 enum cli_exit {
@@ -50,6 +52,8 @@ enum cli_flag cli_next(struct cli_args *args);
 enum cli_exit cli_usage(const struct cli_args *args, const char *fmt, ...) WE_PRINTF(2, 3);
 // Print "weir: text". Returns: code.
 enum cli_exit cli_fail(enum cli_exit code, const char *fmt, ...) WE_PRINTF(2, 3);
+// A file name or the like: what is no UTF-8 stands as \xHH. NULL: no memory.
+json_t *cli_json_text(const char *text);
 // Print "weir: FILE:0xOFFSET: word: text" for what a library said of a file. Returns: the exit code of err->rc.
 enum cli_exit cli_fail_file(const char *path, const struct we_error *err);
 // Print "weir: message" for what the dataplane said (message NULL: out of memory). Takes: message.

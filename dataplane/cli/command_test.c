@@ -594,6 +594,60 @@ static void inspect_says_what_would_be_native(void **state)
 	json_decref(report);
 }
 
+static void file_and_names_cannot_write_to_the_terminal(void **state)
+{
+	// Imports m "x ESC[1m", exports "a LF b ESC]c".
+	static const uint8_t odd[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 2, 11, 1,
+		1, 'm', 5, 'x', 0x1b, '[', '1', 'm', 0, 0, 3, 2, 1, 0, 7, 10, 1, 6, 'a', '\n', 'b',
+		0x1b, ']', 'c', 0, 1, 10, 4, 1, 2, 0, 11};
+
+	(void)state;
+	save("odd.wasm", odd, sizeof(odd));
+	assert_int_equal(run("inspect --engine interp odd.wasm"), 0);
+	assert_non_null(strstr(out, "\nimport m x\\x1b[1m ("));
+	assert_non_null(strstr(out, "\nexport a\\x0ab\\x1b]c ("));
+	assert_int_equal(run("inspect --asm 0:\x1b[1m odd.wasm"), 1);
+	assert_null(strchr(err, 0x1b));
+	save("b\xff.wasm", odd, sizeof(odd));
+	assert_int_equal(run("inspect --engine interp --json b\xff.wasm"), 0);
+	json_t *report = json_loads(out, 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(report, "file")), "b\\xff.wasm");
+	const json_t *import = json_array_get(json_object_get(report, "imports"), 0);
+	assert_string_equal(json_string_value(json_object_get(import, "name")), "m x\x1b[1m");
+	json_decref(report);
+	assert_int_equal(run("replay --json in.pcap o\xff.pcap"), 0);
+	report = json_loads(out, 0, NULL);
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(report, "out"), "file")),
+		"o\\xff.pcap");
+	json_decref(report);
+	unlink("b\xff.wasm");
+	unlink("o\xff.pcap");
+	unlink("odd.wasm");
+}
+
+static void inspect_says_why_a_function_stays_in_the_interpreter(void **state)
+{
+	static const uint8_t head[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1,
+		0, 10, 0xe4, 11, 1, 0xe1, 11, 0};
+	static uint8_t deep[sizeof(head) + 3 * 501 + 1]; // blocks in each other
+
+	(void)state;
+	memcpy(deep, head, sizeof(head));
+	for (size_t i = 0; i < 501; i++) {
+		deep[sizeof(head) + 2 * i] = 0x02;
+		deep[sizeof(head) + 2 * i + 1] = 0x40;
+	}
+	memset(deep + sizeof(head) + 2 * 501, 0x0b, 502);
+	save("deep.wasm", deep, sizeof(deep));
+	assert_int_equal(run("inspect deep.wasm"), 0);
+	if (strstr(out, "no compiler") == NULL)
+		assert_non_null(
+			strstr(out, "\nnative code: none: function 0: refused: its body, its "
+				    "nesting or its frame is too large\n"));
+	unlink("deep.wasm");
+}
+
 static void inspect_shows_machine_code(void **state)
 {
 	(void)state;
@@ -879,6 +933,8 @@ int main(void)
 		cmocka_unit_test(replay_that_fails_leaves_no_output),
 		cmocka_unit_test(inspect_says_what_a_filter_may_do),
 		cmocka_unit_test(inspect_says_what_would_be_native),
+		cmocka_unit_test(file_and_names_cannot_write_to_the_terminal),
+		cmocka_unit_test(inspect_says_why_a_function_stays_in_the_interpreter),
 		cmocka_unit_test(inspect_shows_machine_code),
 		cmocka_unit_test(replay_below_the_floor_falls_back_and_says_so_once),
 		cmocka_unit_test(version_says_what_makes_native_code),

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "file.h"
 #include "inspect.h"
+#include "utf8.h"
 #include "ws.h"
 
 #include <jansson.h>
@@ -109,8 +110,8 @@ static void print_native(const struct native *native)
 	if (!native->is_tried)
 		return;
 	if (native->rc == 0)
-		printf("native code: all of %u functions, %" PRIu64 " bytes\n", stats->n_funcs,
-			stats->code_bytes);
+		printf("native code: all of %u functions, %" PRIu64 " bytes%s%s\n", stats->n_funcs,
+			stats->code_bytes, *native->why != '\0' ? "; " : "", native->why);
 	else if (stats->n_funcs_native > 0)
 		printf("native code: %u of %u functions, %" PRIu64
 		       " bytes; the others stay in the interpreter: %s\n",
@@ -210,7 +211,7 @@ static json_t *component_json(const struct cm_component *component, const char *
 
 static void add_file(json_t *all, const char *path, size_t file_bytes)
 {
-	json_object_set_new(all, "file", json_string(path));
+	json_object_set_new(all, "file", cli_json_text(path));
 	json_object_set_new(all, "file_bytes", json_integer((json_int_t)file_bytes));
 }
 
@@ -254,18 +255,22 @@ static enum cli_exit show_component(const struct cm_component *component,
 
 // ---- core modules -------------------------------------------------------------------------------
 
-static void import_name(const struct we_import *import, char *buf, size_t cap)
+// A name as a terminal may see it.
+static void print_name(struct we_bytes name)
 {
-	snprintf(buf, cap, "%.*s %.*s", (int)import->module.len, (const char *)import->module.data,
-		(int)import->name.len, (const char *)import->name.data);
+	char text[1024];
+
+	dp_utf8_escape((const char *)name.data, name.len, text, sizeof(text));
+	fputs(text, stdout);
 }
 
-static json_t *named_json(const char *name, size_t len, const struct we_externtype *type)
+// Takes: name.
+static json_t *named_json(json_t *name, const struct we_externtype *type)
 {
 	char text[512];
 
 	we_externtype_print(type, text, sizeof(text));
-	return json_pack("{s:s%, s:s}", "name", name, len, "type", text);
+	return json_pack("{s:o, s:s}", "name", name, "type", text);
 }
 
 static json_t *module_json(const struct we_module *module)
@@ -275,18 +280,21 @@ static json_t *module_json(const struct we_module *module)
 
 	for (uint32_t i = 0; i < we_module_n_imports(module); i++) {
 		struct we_import import;
-		char name[512];
+		json_t *name;
 
 		we_module_import(module, i, &import);
-		import_name(&import, name, sizeof(name));
-		json_array_append_new(imports, named_json(name, strlen(name), &import.type));
+		name = json_sprintf("%.*s %.*s", (int)import.module.len,
+			(const char *)import.module.data, (int)import.name.len,
+			(const char *)import.name.data);
+		json_array_append_new(imports, named_json(name, &import.type));
 	}
 	for (uint32_t i = 0; i < we_module_n_exports(module); i++) {
 		struct we_export export;
 
 		we_module_export(module, i, &export);
 		json_array_append_new(exports,
-			named_json((const char *)export.name.data, export.name.len, &export.type));
+			named_json(json_stringn((const char *)export.name.data, export.name.len),
+				&export.type));
 	}
 	return json_pack("{s:s, s:o, s:o, s:o}", "kind", "module", "features",
 		features_json(we_module_features(module)), "imports", imports, "exports", exports);
@@ -309,20 +317,23 @@ static enum cli_exit show_module(const struct we_module *module, const struct na
 	print_native(native);
 	for (uint32_t i = 0; i < we_module_n_imports(module); i++) {
 		struct we_import import;
-		char name[512];
 
 		we_module_import(module, i, &import);
-		import_name(&import, name, sizeof(name));
 		we_externtype_print(&import.type, type, sizeof(type));
-		printf("import %s %s\n", name, type);
+		fputs("import ", stdout);
+		print_name(import.module);
+		putchar(' ');
+		print_name(import.name);
+		printf(" %s\n", type);
 	}
 	for (uint32_t i = 0; i < we_module_n_exports(module); i++) {
 		struct we_export export;
 
 		we_module_export(module, i, &export);
 		we_externtype_print(&export.type, type, sizeof(type));
-		printf("export %.*s %s\n", (int)export.name.len, (const char *)export.name.data,
-			type);
+		fputs("export ", stdout);
+		print_name(export.name);
+		printf(" %s\n", type);
 	}
 	return CLI_OK;
 }

@@ -76,9 +76,9 @@ enum cli_exit inspect_func(
 		return cli_fail(cli_exit_of(rc), "%s: function %u of core module %u: %s", path,
 			func, module, err.msg);
 	if (is_json)
-		code = inspect_show_json(
-			json_pack("{s:s, s:I, s:I, s:s}", "file", path, "core_module",
-				(json_int_t)module, "function", (json_int_t)func, "asm", listing));
+		code = inspect_show_json(json_pack("{s:o, s:I, s:I, s:s}", "file",
+			cli_json_text(path), "core_module", (json_int_t)module, "function",
+			(json_int_t)func, "asm", listing));
 	else
 		fputs(listing, stdout);
 	free(listing);

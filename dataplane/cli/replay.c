@@ -368,7 +368,8 @@ static enum cli_exit create(const struct replay *r, struct dp_replay **ret_repla
 
 static json_t *traffic_json(const char *path, const struct dp_traffic *t)
 {
-	return json_pack("{s:s?, s:I, s:I}", "file", path, "packets", (json_int_t)t->packets,
+	return json_pack("{s:o, s:I, s:I}", "file",
+		path != NULL ? cli_json_text(path) : json_null(), "packets", (json_int_t)t->packets,
 		"bytes", (json_int_t)t->bytes);
 }
 

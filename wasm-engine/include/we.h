@@ -295,9 +295,10 @@ struct we_store_limits {
 	uint64_t table_elements;     // per table
 	uint32_t instances;          // per store
 	uint32_t stack_bytes;        // value stack of guest calls
-	uint32_t call_depth;         // nested guest calls
-	uint64_t heap_bytes;         // garbage-collected objects and the collector's tables
-	uint64_t heap_entry_bytes;   // that one call from the host may allocate; 0: no limit
+	uint32_t
+		call_depth; // nested guest calls, in the interpreter: native code has stack_bytes alone
+	uint64_t heap_bytes;       // garbage-collected objects and the collector's tables
+	uint64_t heap_entry_bytes; // that one call from the host may allocate; 0: no limit
 	uint64_t
 		heap_entry_us; // that collections within one call from the host may take, microseconds; 0: no limit
 };

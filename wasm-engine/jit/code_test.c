@@ -319,6 +319,63 @@ static void callee_of_another_batch_has_an_entry(void **state)
 	pair_close(&p);
 }
 
+static int count_up(void *env, uint64_t *slots, struct we_error *err)
+{
+	uint32_t *n = env;
+
+	(void)err;
+	slots[0] = (uint32_t)slots[0] + ++*n % 3;
+	return 0;
+}
+
+// The first calls of the host stand in line, each some two hundred bytes, the others are short.
+static void many_calls_of_an_import_become_short(void **state)
+{
+	const enum we_kind letter[] = {WE_I32};
+	const struct we_jit_options opt = test_options();
+	struct we_extern imports[SIDES];
+	uint32_t n[SIDES] = {0, 0};
+	static struct draft d;
+	static struct bytes b;
+	struct writer code = {.random = 1};
+	struct twins twins;
+	struct pair p;
+	uint64_t slots[SIDES][1] = {{7}, {7}};
+
+	(void)state;
+	begin(&d);
+	draft_import_func(&d, 0);
+	put_text(&code, "local.get 0");
+	for (uint32_t i = 0; i < 600; i++)
+		put_text(&code, " call 0");
+	draft_func(&d, 0, "", code.text, "f");
+	draft_end(&d, &b);
+	pair_open(&p, NULL, NULL);
+	for (unsigned side = 0; side < SIDES; side++) {
+		const struct we_functype *type = NULL;
+
+		imports[side].kind = WE_EXTERN_FUNC;
+		assert_int_equal(
+			we_functype_create(p.engine, letter, 1, letter, 1, &type, NULL), 0);
+		assert_int_equal(we_func_create_host(p.store[side], type, count_up, &n[side],
+					 &imports[side].of.func, NULL),
+			0);
+	}
+	twins = pair_link(
+		&p, &b, &opt, (const struct we_extern *const[SIDES]){&imports[0], &imports[1]}, 1);
+	assert_true(is_native(&twins, "f"));
+	for (unsigned side = 0; side < SIDES; side++) {
+		struct outcome got;
+
+		call_side(&twins, (enum side)side, "f", slots[side], &got);
+		assert_int_equal(got.rc, 0);
+		assert_int_equal((uint32_t)slots[side][0], 607);
+		assert_int_equal(n[side], 600);
+	}
+	assert_in_range(twins.of[NATIVE]->module->images->header.n_exec_bytes, 1, 600 * 80);
+	pair_close(&p);
+}
+
 static void nothing_pops_arguments_and_calls_stay_in_the_image(void **state)
 {
 	static const char *const cpus[] = {"v2", NULL};
@@ -404,6 +461,7 @@ int main(void)
 		cmocka_unit_test(calls_of_a_function_by_itself_are_inlined_in_each_other),
 		cmocka_unit_test(function_of_many_results_is_not_inlined_in_itself),
 		cmocka_unit_test(callee_of_another_batch_has_an_entry),
+		cmocka_unit_test(many_calls_of_an_import_become_short),
 		cmocka_unit_test(nothing_pops_arguments_and_calls_stay_in_the_image),
 	};
 

@@ -181,12 +181,13 @@ struct func {
 		enum we_kind kind;
 	} *locals;
 	uint32_t n_locals;
-	uint32_t generation; // of what is known of locals
-	uint32_t dead;       // nested blocks entered since the code became unreachable
-	bool is_dead;        // unreachable
-	bool is_dirty;       // a store since the last pin
-	bool has_faulting;   // one that may fault
-	bool uses_cells;     // references may be needed after something that collects
+	uint32_t n_host_calls; // in line
+	uint32_t generation;   // of what is known of locals
+	uint32_t dead;         // nested blocks entered since the code became unreachable
+	bool is_dead;          // unreachable
+	bool is_dirty;         // a store since the last pin
+	bool has_faulting;     // one that may fault
+	bool uses_cells;       // references may be needed after something that collects
 };
 
 // ---- unit ---------------------------------------------------------------------------------------

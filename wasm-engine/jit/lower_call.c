@@ -9,6 +9,8 @@
 #include "abi.h"
 
 enum {
+	MAX_HOST_CALLS =
+		64, // of a function in line, as they are long; the others go by the import's entry
 	MAX_LOOP_LOCALS =
 		256, // of a function whose tail call of itself is a loop: each sets all of them
 };
@@ -304,7 +306,9 @@ bool lower_call(struct func *f, const struct we_instr *in)
 
 	switch (in->op) {
 	case WE_OP_CALL:
-		if (in->of.idx < f->u->module->is.n_imported_funcs) {
+		if (in->of.idx < f->u->module->is.n_imported_funcs &&
+			f->n_host_calls < MAX_HOST_CALLS) {
+			f->n_host_calls++;
 			call_import(f, in->of.idx);
 			return true;
 		}

@@ -79,7 +79,8 @@ int we_cache_open(
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return we_error_set(err, WE_E_HOST, 0, "cache %s: %s", path,
-			errno == ELOOP || errno == ENOTDIR ? "is no directory" : strerror(errno));
+			errno == ELOOP || errno == ENOTDIR ? "is no directory, or a link"
+							   : strerror(errno));
 	if (fstat(dir, &st) < 0)
 		why = "cannot be looked at";
 	else

@@ -112,6 +112,7 @@ int range_publish(struct compilation *c, const struct range *range, struct we_im
 {
 	struct we_jit_stats more = {.code_bytes = image->header.code_bytes};
 	uint8_t *states = c->of_module->states + range->first;
+	struct range refused = {.n = 1};
 	int rc;
 
 	for (uint32_t i = 0; i < range->n; i++) {
@@ -119,8 +120,14 @@ int range_publish(struct compilation *c, const struct range *range, struct we_im
 
 		states[i] = has_code ? WE_JIT_STATE_NATIVE : WE_JIT_STATE_GIVEN_UP;
 		more.n_funcs_native += has_code;
+		if (!has_code)
+			refused.first = range->first + i;
 	}
 	more.n_funcs_given_up = range->n - more.n_funcs_native;
+	more.n_failures[WE_JIT_REFUSED] = more.n_funcs_given_up;
+	if (more.n_funcs_given_up > 0)
+		range_describe_failure(c, &refused, WE_JIT_REFUSED,
+			"its body, its nesting or its frame is too large", &more);
 	more.n_funcs_cached = is_cached ? more.n_funcs_native : 0;
 	rc = we_native_publish(c->module, image, err);
 	if (rc < 0) {

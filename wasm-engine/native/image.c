@@ -68,7 +68,7 @@ static int check_identity(const struct check *c, uint64_t size_bytes)
 		return broken(c, AT(size_bytes), "size", size_bytes, c->header.size_bytes);
 	sum = we_image_sum(c->bytes + begin, size_bytes - begin);
 	if (c->header.checksum != sum)
-		return broken(c, AT(checksum), "checksum", sum, c->header.checksum);
+		return broken(c, AT(checksum), "checksum", c->header.checksum, sum);
 	return 0;
 }
 

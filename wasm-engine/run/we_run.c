@@ -231,7 +231,7 @@ static void help(void)
 	       "  --deadline-us N         end a call that takes longer\n"
 	       "  --max-memory-pages N    64 KiB pages of each memory\n"
 	       "  --max-heap-bytes N      garbage-collected objects and the collector's tables\n"
-	       "  --call-depth N          calls in each other\n"
+	       "  --call-depth N          calls in each other, in the interpreter\n"
 	       "  --stack-bytes N         stack of the guest's calls\n"
 	       "  --deterministic         relaxed SIMD gives the same results on every machine\n"
 	       "  --gc-stress             collect at every allocation, poison what is freed\n"
