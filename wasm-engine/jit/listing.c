@@ -158,6 +158,7 @@ int listing_print(const struct we_module *module, const struct we_cpu *cpu, cons
 	LLVMDisasmDispose(l.disassembler);
 	if (!is_there)
 		return we_error_set(err, WE_E_INVALID, 0,
-			"no machine code of its own: it is inlined, or left to the interpreter");
+			"no machine code of its own: it is inlined, called by nobody, or left to "
+			"the interpreter");
 	return 0;
 }
