@@ -128,10 +128,10 @@ static int use(struct compilation *c, const struct range *range, const uint8_t k
 		return use_failure(c, range, entry);
 	rc = range_map(c, range, key, entry->image, entry->image_bytes, &image, err);
 	if (rc == WE_E_INVALID) {
-		char text[WE_ERROR_TEXT];
+		char text[200];
 
-		snprintf(text, sizeof(text), "cached code %02x%02x%02x%02x...: %s", key[0], key[1],
-			key[2], key[3], err->msg);
+		snprintf(text, sizeof(text), "cached code %02x%02x%02x%02x...: %.160s", key[0],
+			key[1], key[2], key[3], err->msg);
 		note(c, text);
 		return RANGE_UNKNOWN;
 	}
