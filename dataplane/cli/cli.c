@@ -41,7 +41,8 @@ enum cli_exit cli_exit_of(int rc)
 
 // ---- messages -----------------------------------------------------------------------------------
 
-// What a file or a user named may hold anything: a terminal sees no control character but the ends of lines.
+// What a file or a user named may hold anything: a terminal sees no control character but the ends of lines, and nothing
+// that is no UTF-8.
 static void print_message(const char *fmt, va_list ap)
 {
 	char *text;
@@ -50,9 +51,13 @@ static void print_message(const char *fmt, va_list ap)
 		fputs("out of memory\n", stderr);
 		return;
 	}
-	for (char *at = text; *at != '\0'; at++)
-		if (*at != '\n' && dp_utf8_is_control(at, 1))
-			*at = '?';
+	for (size_t n, left = strlen(text), i = 0; left > 0; i += n, left -= n) {
+		const size_t len = dp_utf8_len(text + i, left);
+
+		n = len > 0 ? len : 1;
+		if (len == 0 || (text[i] != '\n' && dp_utf8_is_control(text + i, len)))
+			memset(text + i, '?', n);
+	}
 	fputs(text, stderr);
 	free(text);
 }

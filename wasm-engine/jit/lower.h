@@ -26,12 +26,12 @@ enum {
 	JIT_MAX_BODY_BYTES = 256 * 1024, // larger functions stay in the interpreter
 	JIT_MAX_NESTING = 500,           // the optimizer is quadratic in nested blocks
 	JIT_MAX_RT = 64,
-	JIT_PROOFS_LOOK = 48, // newest proofs that are looked through
-	JIT_MAX_TURNS = 3,    // calls of a function by itself that are inlined in each other
-	JIT_MAX_TURNS_WEIGHT =
-		320, // of a body with those in it: bytes, and slots of its signature and of those it calls
+	JIT_PROOFS_LOOK = 48,  // newest proofs that are looked through
 	JIT_INLINE_FILL = 256, // bytes of a memory.fill that needs no call
 	JIT_INLINE_COPY = 128, // the same of memory.copy
+	JIT_MAX_TURNS = 3,     // calls of a function by itself that are inlined in each other
+	// Of a body with those in it: bytes, and slots of its signature and of what it calls.
+	JIT_MAX_TURNS_WEIGHT = 320,
 };
 
 // Which accesses may be the same place, for LLVM's type-based alias analysis.

@@ -9,10 +9,10 @@
 #include "abi.h"
 
 enum {
-	MAX_HOST_CALLS =
-		64, // of a function in line, as they are long; the others go by the import's entry
-	MAX_LOOP_LOCALS =
-		256, // of a function whose tail call of itself is a loop: each sets all of them
+	// Calls of imports that a function has in line: they are long. The others go by the import's entry.
+	MAX_HOST_CALLS = 64,
+	// Locals of a function whose tail call of itself is a loop: each turn sets all of them.
+	MAX_LOOP_LOCALS = 256,
 };
 
 // Something to call: a body with the instance as context, or an entry with the function.
