@@ -59,8 +59,7 @@ static bool is_behind(const struct we_store *store)
 	       store->native.generation;
 }
 
-static __attribute__((noinline)) int call_any(
-	struct we_func *func, uint64_t *slots, struct we_error *err)
+int we_func_call_slow(struct we_func *func, uint64_t *slots, struct we_error *err)
 {
 	struct we_store *store = func->store;
 	uint64_t entry;
@@ -70,8 +69,12 @@ static __attribute__((noinline)) int call_any(
 		return func->host(func->env, slots, err);
 	store->n_frames = 0;
 	entry = atomic_load_explicit(&store->entry, memory_order_relaxed);
-	if (entry != 0) // a host function calls back: still the same entry
-		return call(func, slots, err);
+	if (entry != 0) { // a host function calls back: still the same entry
+		rc = call(func, slots, err);
+		if (rc < 0)
+			we_store_look_again(store);
+		return rc;
+	}
 	we_store_begin(store);
 	if (is_behind(store))
 		we_native_bind_store(store);
@@ -80,14 +83,4 @@ static __attribute__((noinline)) int call_any(
 	if (rc < 0)
 		we_store_name_func(store, err);
 	return rc;
-}
-
-int we_func_call(struct we_func *func, uint64_t *slots, struct we_error *err)
-{
-	const struct we_store *store = func->store;
-
-	if (func->enter != NULL && !is_behind(store) &&
-		atomic_load_explicit(&store->entry, memory_order_relaxed) == 0)
-		return we_native_call_first(func, slots, err);
-	return call_any(func, slots, err);
 }

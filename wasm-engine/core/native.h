@@ -15,8 +15,8 @@ extern const struct we_native_rt we_native_rt;
 
 // As struct we_tier.call, for a function whose enter is set.
 int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err);
-// All of we_func_call for such a function, when nothing of its store runs: the entry is numbered here.
-int we_native_call_first(struct we_func *func, uint64_t *slots, struct we_error *err);
+// we_func_call is in enter.S. This is what it does where anything is to be done before, or is not as it was the last time.
+int we_func_call_slow(struct we_func *func, uint64_t *slots, struct we_error *err);
 // Give the functions of an instance the native code that its module has got since the last time, if it can run here. Called by
 // the worker when it makes an instance, and for all of a store when the engine has got more code since (burst boundary).
 void we_native_bind(struct we_instance *inst);

@@ -48,7 +48,7 @@ enum {
 struct we_native {
 	uintptr_t stack_limit;         // a frame pointer below this is a stack overflow
 	const struct we_native_rt *rt; // the runtime's functions
-	uintptr_t first_sp;            // of the caller whose stack was looked at; 0: none
+	uintptr_t first_sp; // of a call that left nothing over, its stack looked at; 0: none
 	_Atomic int32_t
 		tid; // thread that ran native code of this store last, 0: none; for the deadline's signal
 	uint64_t generation; // of the engine's native code when functions were bound last

@@ -126,6 +126,7 @@ int we_throw_ref(struct we_store *store, uint64_t exn, struct we_error *err)
 	if (exn == 0)
 		return we_error_trap(err, WE_TRAP_NULL_EXCEPTION_REFERENCE, 0, WE_NO_FUNC, NULL);
 	store->exception = exn;
+	we_store_look_again(store);
 	return we_error_trap(err, WE_TRAP_UNCAUGHT_EXCEPTION, 0, WE_NO_FUNC, NULL);
 }
 

@@ -68,10 +68,13 @@ struct we_func {
 	void *code;                   // WASM: of the execution tier, from we_func_def
 	struct we_instance *instance; // WASM
 	struct we_store *store;
-	void *entry;     // native code that takes this function, for native callers; never NULL
-	void *enter;     // native code for callers in C; NULL: none, the interpreter runs it
-	we_host_fn host; // HOST
-	void *env;       // HOST
+	void *entry; // native code that takes this function, for native callers; never NULL
+	void *enter; // native code for callers in C; NULL: none, the interpreter runs it
+	// A call from C may load every integer register from slots that begin below this byte of a page, and go to entry.
+	uint32_t direct_end;  // 0: it goes by enter
+	bool direct_result;   // what comes back goes to slots[0]
+	we_host_fn host;      // HOST
+	void *env;            // HOST
 	struct we_func *next; // HOST: of the store
 };
 
@@ -202,9 +205,16 @@ static inline bool we_store_has_thrown(const struct we_store *store, int rc)
 	       store->calls.err->trap == WE_TRAP_UNCAUGHT_EXCEPTION;
 }
 
+// The next call from the host looks at everything: something may be left over, an exception or frames of a trap.
+static inline void we_store_look_again(struct we_store *store)
+{
+	store->native.first_sp = 0;
+}
+
 // A call from the host begins that is not within another one, and ends.
 static inline void we_store_begin(struct we_store *store)
 {
+	we_store_look_again(store);
 	store->n_frames = 0;
 	atomic_store_explicit(&store->entry, ++store->n_entries, memory_order_relaxed);
 	store->exception = 0;

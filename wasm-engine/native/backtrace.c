@@ -91,7 +91,7 @@ static noreturn void leave(const struct we_activation *activation, int rc)
 {
 	const struct we_func *func = activation->func;
 
-	if (func->store->calls.outer == NULL) // by we_native_call_first
+	if (func->store->calls.outer == NULL) // by we_func_call itself
 		rc = we_native_first_failed(func, rc);
 	we_native_leave(activation, rc);
 }

@@ -8,8 +8,8 @@
 	.text
 
 // A frame that keeps what we_native_leave puts back, and below that an activation. The function is in rdi, where the thread has
-// we_thread in r9.
-.macro WE_BEGIN store
+// we_thread in r9; outer: the activation around it.
+.macro WE_BEGIN store, outer
 	pushq	%rbp
 	.cfi_def_cfa_offset 16
 	.cfi_offset %rbp, -16
@@ -18,29 +18,24 @@
 	pushq	%rbx
 	.cfi_offset %rbx, -24
 	pushq	%r12
+	.cfi_offset %r12, -32
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
 	subq	$WE_ACT_BYTES, %rsp
 	movq	\store, %rbx
 	movq	%rdi, WE_ACT_FUNC(%rsp)
-	movq	%fs:WE_THREAD_ACTIVATION(%r9), %rax
-	movq	%rax, WE_ACT_OUTER(%rsp)
+	movq	\outer, WE_ACT_OUTER(%rsp)
 .endm
 
-// The call, slots in rsi. The wrapper keeps the registers that we have kept.
-// A signal up to \window is seen by the look that comes; from there on the handler takes us to the landing.
-.macro WE_CALL window
+// entry: its number. A signal up to \window is seen by the look that comes; from there to its end the handler takes us to the
+// landing. A call follows, which keeps the registers that we have kept.
+.macro WE_LOOK window, entry
 	movq	%rsp, %fs:WE_THREAD_ACTIVATION(%r9)
 \window:
 	movq	WE_STORE_INTERRUPT(%rbx), %rcx
-	cmpq	WE_STORE_ENTRY(%rbx), %rcx
+	cmpq	\entry, %rcx
 	je	we_native_over
-	call	*WE_FUNC_ENTER(%rdi)
-\window\()_end:
-	movq	we_thread@gottpoff(%rip), %r9
-	movq	WE_ACT_OUTER(%rsp), %rcx
-	movq	%rcx, %fs:WE_THREAD_ACTIVATION(%r9)
 	.globl	\window, \window\()_end
 	.hidden	\window, \window\()_end
 .endm
@@ -48,7 +43,6 @@
 .macro WE_END
 	movq	-8(%rbp), %rbx
 	leave
-	.cfi_remember_state
 	.cfi_def_cfa %rsp, 8
 .endm
 
@@ -60,62 +54,109 @@
 we_native_enter:
 	.cfi_startproc
 	movq	we_thread@gottpoff(%rip), %r9
-	WE_BEGIN WE_FUNC_STORE(%rdi)
-	WE_CALL we_native_enter_window
+	movq	%fs:WE_THREAD_ACTIVATION(%r9), %rax
+	WE_BEGIN WE_FUNC_STORE(%rdi), %rax
+	WE_LOOK we_native_enter_window, WE_STORE_ENTRY(%rbx)
+	call	*WE_FUNC_ENTER(%rdi)
+we_native_enter_window_end:
+	movq	we_thread@gottpoff(%rip), %r9
+	movq	WE_ACT_OUTER(%rsp), %rcx
+	movq	%rcx, %fs:WE_THREAD_ACTIVATION(%r9)
 	xorl	%eax, %eax
 	WE_END
 	ret
 	.cfi_endproc
 	.size	we_native_enter, . - we_native_enter
 
-// int we_native_call_first(struct we_func *, uint64_t *slots, struct we_error *)
-// Filters are called by it: few instructions, and few of them stores.
-	.globl	we_native_call_first
-	.hidden	we_native_call_first
-	.type	we_native_call_first, @function
-	.p2align 6
-we_native_call_first:
-	.cfi_startproc
-	movq	WE_FUNC_STORE(%rdi), %r8
-	movq	we_thread@gottpoff(%rip), %r9
-	movl	WE_STORE_N_FRAMES(%r8), %ecx
-	orq	WE_STORE_EXCEPTION(%r8), %rcx
-	jne	we_native_call_first_slow
-	movl	%fs:WE_THREAD_TID(%r9), %ecx
-	cmpl	WE_STORE_TID(%r8), %ecx
-	jne	we_native_call_first_slow
-	cmpq	WE_STORE_FIRST_SP(%r8), %rsp
-	jne	3f
-1:	testq	%rdx, %rdx
-	je	we_native_call_first_slow
+// The frame and the look of a call from the host; its entry is numbered here.
+.macro WE_FIRST_BEGIN window
+	.cfi_remember_state
 	movq	%rdx, WE_STORE_ERR(%r8)
 	movq	WE_STORE_N_ENTRIES(%r8), %rax
 	incq	%rax
 	movq	%rax, WE_STORE_N_ENTRIES(%r8)
 	movq	%rax, WE_STORE_ENTRY(%r8)
-	WE_BEGIN %r8
-	WE_CALL we_native_first_window
+	WE_BEGIN %r8, $0
+	WE_LOOK \window, %rax
+.endm
+
+.macro WE_FIRST_BACK
+	movq	we_thread@gottpoff(%rip), %r9
+	movq	$0, %fs:WE_THREAD_ACTIVATION(%r9)
 	cmpq	$0, WE_STORE_EXCEPTION(%rbx)
-	jne	2f
+	jne	we_native_first_uncaught
 	movq	$0, WE_STORE_ENTRY(%rbx)
+.endm
+
+.macro WE_FIRST_END
 	xorl	%eax, %eax
 	WE_END
 	ret
-2:	// Nobody has caught it.
 	.cfi_restore_state
-	movq	WE_ACT_FUNC(%rsp), %rdi
-	WE_END
-	jmp	we_native_first_threw
+.endm
+
+// int we_func_call(struct we_func *, uint64_t *slots, struct we_error *)
+// Filters are called by it. What it costs is above all pairs of call and return, then loads and stores: integers go into the
+// registers here and not in a wrapper, and one look at first_sp stands for all that only slow calls change.
+	.globl	we_func_call
+	.type	we_func_call, @function
+	.p2align 6
+we_func_call:
+	.cfi_startproc
+	movq	WE_FUNC_STORE(%rdi), %r8
+	movq	we_thread@gottpoff(%rip), %r9
+	movq	WE_STORE_ENGINE(%r8), %rcx
+	movq	WE_ENGINE_GENERATION(%rcx), %rcx
+	cmpq	WE_STORE_GENERATION(%r8), %rcx
+	jne	we_func_call_slow
+	cmpq	$0, %fs:WE_THREAD_ACTIVATION(%r9)
+	jne	we_func_call_slow
+	movl	%fs:WE_THREAD_TID(%r9), %ecx
+	cmpl	WE_STORE_TID(%r8), %ecx
+	jne	we_func_call_slow
+	testq	%rdx, %rdx
+	je	we_func_call_slow
+	cmpq	WE_STORE_FIRST_SP(%r8), %rsp
+	jne	3f
+1:	movl	%esi, %ecx
+	andl	$WE_HOST_PAGE_BYTES - 1, %ecx
+	cmpl	WE_FUNC_DIRECT_END(%rdi), %ecx
+	jae	4f
+	WE_FIRST_BEGIN we_native_direct_window
+	movq	%rsi, %r12
+	movq	32(%rsi), %r9
+	movq	24(%rsi), %r8
+	movq	16(%rsi), %rcx
+	movq	8(%rsi), %rdx
+	movq	(%rsi), %rsi
+	call	*WE_FUNC_ENTRY(%rdi)
+we_native_direct_window_end:
+	movq	WE_ACT_FUNC(%rsp), %rdx
+	WE_FIRST_BACK
+	cmpb	$0, WE_FUNC_DIRECT_RESULT(%rdx)
+	je	2f
+	movq	%rax, (%r12)
+2:	movq	-16(%rbp), %r12
+	WE_FIRST_END
+4:	cmpq	$0, WE_FUNC_ENTER(%rdi)
+	je	we_func_call_slow
+	WE_FIRST_BEGIN we_native_first_window
+	call	*WE_FUNC_ENTER(%rdi)
+we_native_first_window_end:
+	WE_FIRST_BACK
+	WE_FIRST_END
 3:	// Not from where the last call came: guests stay above the end of this stack, or of what the store allows.
-	.cfi_restore_state
-	.cfi_def_cfa %rsp, 8
+	movl	WE_STORE_N_FRAMES(%r8), %ecx
+	orq	WE_STORE_EXCEPTION(%r8), %rcx
+	orq	WE_STORE_ENTRY(%r8), %rcx
+	jne	we_func_call_slow
+	cmpb	$0, WE_STORE_HAS_HEAP_BUDGET(%r8)
+	jne	we_func_call_slow
 	movq	%rsp, %rax
 	subq	%fs:WE_THREAD_STACK_LIMIT(%r9), %rax
-	jb	we_native_call_first_slow
+	jb	we_func_call_slow
 	cmpq	%fs:WE_THREAD_STACK_HIGH(%r9), %rsp
-	jae	we_native_call_first_slow
-	cmpb	$0, WE_STORE_HAS_HEAP_BUDGET(%r8)
-	jne	we_native_call_first_slow
+	jae	we_func_call_slow
 	movl	WE_STORE_STACK_BYTES(%r8), %ecx
 	movq	%rsp, %r10
 	subq	%rcx, %r10
@@ -125,7 +166,22 @@ we_native_call_first:
 	movq	%rsp, WE_STORE_FIRST_SP(%r8)
 	jmp	1b
 	.cfi_endproc
-	.size	we_native_call_first, . - we_native_call_first
+	.size	we_func_call, . - we_func_call
+
+// Nobody has caught it.
+	.type	we_native_first_uncaught, @function
+we_native_first_uncaught:
+	.cfi_startproc
+	.cfi_def_cfa %rbp, 16
+	.cfi_offset %rbp, -16
+	.cfi_offset %rbx, -24
+	.cfi_offset %r12, -32
+	movq	WE_ACT_FUNC(%rsp), %rdi
+	movq	-16(%rbp), %r12
+	WE_END
+	jmp	we_native_first_threw
+	.cfi_endproc
+	.size	we_native_first_uncaught, . - we_native_first_uncaught
 
 // The entry is over before it began; then the landing.
 	.type	we_native_over, @function

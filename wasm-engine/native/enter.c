@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backtrace.h"
+#include "engine.h"
 #include "offsets.h"
 #include "thread.h"
 #include "tier.h"
@@ -21,6 +22,8 @@ AT(we_store, interrupt, WE_STORE_INTERRUPT);
 AT(we_store, entry, WE_STORE_ENTRY);
 AT(we_store, n_entries, WE_STORE_N_ENTRIES);
 AT(we_store, calls.err, WE_STORE_ERR);
+AT(we_store, engine, WE_STORE_ENGINE);
+AT(we_store, native.generation, WE_STORE_GENERATION);
 AT(we_store, limits.stack_bytes, WE_STORE_STACK_BYTES);
 AT(we_store, has_heap_budget, WE_STORE_HAS_HEAP_BUDGET);
 AT(we_store, exception, WE_STORE_EXCEPTION);
@@ -31,6 +34,9 @@ AT(we_store, n_frames, WE_STORE_N_FRAMES);
 AT(we_func, store, WE_FUNC_STORE);
 AT(we_func, entry, WE_FUNC_ENTRY);
 AT(we_func, enter, WE_FUNC_ENTER);
+AT(we_func, direct_end, WE_FUNC_DIRECT_END);
+AT(we_func, direct_result, WE_FUNC_DIRECT_RESULT);
+AT(we_engine, native_generation, WE_ENGINE_GENERATION);
 AT(we_thread, activation, WE_THREAD_ACTIVATION);
 AT(we_thread, stack_high, WE_THREAD_STACK_HIGH);
 AT(we_thread, stack_limit, WE_THREAD_STACK_LIMIT);
@@ -173,26 +179,14 @@ int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	return rc;
 }
 
-int we_native_call_first_slow(struct we_func *func, uint64_t *slots, struct we_error *err)
-{
-	struct we_store *store = func->store;
-	int rc;
-
-	we_store_begin(store);
-	rc = we_native_call(func, slots, err);
-	we_store_end(store);
-	if (rc < 0)
-		we_store_name_func(store, err);
-	return rc;
-}
-
 // While nothing runs in a store, its calls have sp and floor at the bottom of the stack, depth and n_entered 0, and no
-// frame. we_native_call_first changes nothing of that but sp, which a trap or an exception leaves anywhere.
+// frame. we_func_call changes nothing of that but sp, which a trap or an exception leaves anywhere.
 int we_native_first_failed(const struct we_func *func, int rc)
 {
 	struct we_store *store = func->store;
 
 	store->calls.sp = store->calls.stack;
+	we_store_look_again(store);
 	we_store_name_func(store, store->calls.err);
 	we_store_end(store);
 	return rc;

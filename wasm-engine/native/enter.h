@@ -20,7 +20,7 @@ struct we_native_regs {
 
 // Run func->enter in an activation of its own. Returns: 0, or what we_native_leave was given.
 int we_native_enter(const struct we_func *func, uint64_t *slots);
-// Return rc from the we_native_enter or we_native_call_first of the activation, whatever has been called since.
+// Return rc from the we_native_enter or we_func_call of the activation, whatever has been called since.
 noreturn void we_native_leave(const struct we_activation *activation, int rc);
 // Not a function: where a signal handler points the program counter, the stack pointer a multiple of 16.
 extern const char we_native_landing[];
@@ -29,6 +29,8 @@ extern const char we_native_enter_window[];
 extern const char we_native_enter_window_end[];
 extern const char we_native_first_window[];
 extern const char we_native_first_window_end[];
+extern const char we_native_direct_window[];
+extern const char we_native_direct_window_end[];
 extern const char we_native_generic_window[];
 extern const char we_native_generic_window_end[];
 
@@ -36,9 +38,7 @@ extern const char we_native_generic_window_end[];
 const struct we_store *we_native_generic_call(struct we_func *func, struct we_native_regs *regs);
 // The interrupt word was seen set after it.
 noreturn void we_native_generic_due(struct we_store *store);
-// we_native_call_first where something is to be done before or to be refused.
-int we_native_call_first_slow(struct we_func *func, uint64_t *slots, struct we_error *err);
-// The entry that we_native_call_first began is over. Returns: rc.
+// The entry that we_func_call began is over. Returns: rc.
 int we_native_first_failed(const struct we_func *func, int rc);
 // It has left an exception. Returns: what the call does.
 int we_native_first_threw(const struct we_func *func);

@@ -248,6 +248,74 @@ static void trap_that_the_host_swallows_is_over(void **state)
 	expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, places, 1);
 }
 
+static int throw_below(struct rig *rig, uint64_t *slots, struct we_error *err);
+static uint64_t make_exception(struct rig *rig, uint64_t arg);
+
+// Calls that come from one place of the stack go a short way: nothing of one is in the next.
+static void calls_from_one_place_do_not_see_each_other(void **state)
+{
+	struct rig *rig = *state;
+	const struct place load[] = {{TEST_LOAD, 3}};
+	const struct place thrown[] = {{TEST_THROW, 6}};
+	static const struct {
+		enum test_func func;
+		uint64_t arg;
+		int (*host)(struct rig *rig, uint64_t *slots, struct we_error *err);
+		int rc;
+	} calls[] = {
+		{TEST_TWICE, 1, NULL, 0},
+		{TEST_TWICE, 2, NULL, 0},
+		{TEST_LOAD, 1u << 31, NULL, WE_E_TRAP},
+		{TEST_THROW, 0, NULL, WE_E_TRAP},
+		{TEST_TWICE, 3, NULL, 0},
+		{TEST_TWICE, 4, NULL, 0},
+		{TEST_HOST, 5, swallow, 0},
+		{TEST_LOAD, 1u << 31, NULL, WE_E_TRAP},
+		{TEST_TWICE, 6, NULL, 0},
+		{TEST_BYREF, 7, swallow, 0},
+		{TEST_THROW, 0, NULL, WE_E_TRAP},
+		{TEST_TWICE, 8, NULL, 0},
+		{TEST_HOST, 9, throw_below, 0},
+		{TEST_THROW, 0, NULL, WE_E_TRAP},
+		{TEST_TWICE, 10, NULL, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		uint64_t slots[1] = {calls[i].arg};
+
+		rig->host = calls[i].host;
+		if (calls[i].func == TEST_THROW)
+			slots[0] = make_exception(rig, i);
+		assert_int_equal(rig_call(rig, calls[i].func, slots), calls[i].rc);
+		if (calls[i].func == TEST_THROW)
+			expect_trap(rig, WE_TRAP_UNCAUGHT_EXCEPTION, thrown, 1);
+		if (calls[i].func == TEST_LOAD)
+			expect_trap(rig, WE_TRAP_MEMORY_OUT_OF_BOUNDS, load, 1);
+		if (calls[i].func == TEST_TWICE)
+			assert_int_equal((uint32_t)slots[0], 2 * calls[i].arg);
+		if (i == 1) // they have gone that way
+			assert_int_not_equal(rig->g.store->native.first_sp, 0);
+	}
+}
+
+static int expect_no_short_way(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	assert_int_equal(rig->g.store->native.first_sp, 0);
+	slots[0] = 4;
+	return we_func_call(guest_export(rig->inst, "a").of.func, slots, err);
+}
+
+// A call back may come from the same place as one before.
+static void call_back_is_never_taken_for_a_first_call(void **state)
+{
+	struct rig *rig = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal((uint32_t)rig_ask(rig, TEST_TWICE, i), 2 * i);
+	rig->host = expect_no_short_way;
+	assert_int_equal((uint32_t)rig_ask(rig, TEST_PLAIN, 1), 9); // begun in the interpreter
+}
+
 static int refuse(struct rig *rig, uint64_t *slots, struct we_error *err)
 {
 	(void)rig;
@@ -338,6 +406,34 @@ static void exception_of_the_host_is_caught_or_goes_on(void **state)
 	assert_int_equal(rig->g.err.offset, test_body(rig->module, TEST_BYREF) + 1);
 	assert_int_equal(rig_call(rig, TEST_CALL_PLAIN, slots), WE_E_TRAP);
 	assert_int_equal(rig->g.err.trap, WE_TRAP_UNCAUGHT_EXCEPTION);
+}
+
+static int throw_below(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	uint64_t exn[1] = {make_exception(rig, 3)};
+
+	(void)slots;
+	(void)err;
+	assert_int_equal(we_func_call(guest_export(rig->inst, "n").of.func, exn, NULL), WE_E_TRAP);
+	assert_int_not_equal(we_catch(rig->g.store), 0);
+	return 0;
+}
+
+// Thrown while nothing runs, it is nobody's.
+static void exception_thrown_between_calls_is_not_of_the_next(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t arg[1] = {3};
+	struct we_error err;
+
+	for (unsigned i = 0; i < 6; i++) {
+		uint64_t slots[1] = {i};
+
+		assert_int_equal(rig_call(rig, TEST_TWICE, slots), 0);
+		if (i == 3)
+			assert_int_equal(
+				we_throw(rig->g.store, rig->inst->tags[0], arg, &err), WE_E_TRAP);
+	}
 }
 
 static int call_while_throwing(struct rig *rig, uint64_t *slots, struct we_error *err)
@@ -508,11 +604,14 @@ int main(void)
 		TEST(host_is_given_an_error_by_a_call_without_one),
 		TEST(backtrace_goes_through_the_host),
 		TEST(trap_that_the_host_swallows_is_over),
+		TEST(calls_from_one_place_do_not_see_each_other),
+		TEST(call_back_is_never_taken_for_a_first_call),
 		TEST(failure_of_the_host_comes_back_as_it_is),
 		TEST(host_that_calls_back_for_ever_is_a_stack_overflow),
 		TEST(exception_is_caught_by_a_caller),
 		TEST(exception_that_nobody_catches_is_told_with_its_place),
 		TEST(exception_of_the_host_is_caught_or_goes_on),
+		TEST(exception_thrown_between_calls_is_not_of_the_next),
 		TEST(exception_under_way_survives_a_call_back),
 		TEST(shadow_stack_is_seen_by_the_collector),
 		TEST(shadow_stacks_of_all_entries_are_seen),

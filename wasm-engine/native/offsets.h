@@ -8,6 +8,7 @@
 #define WE_STORE_ENTRY           8
 #define WE_STORE_N_ENTRIES       16
 #define WE_STORE_ERR             104
+#define WE_STORE_ENGINE          152
 #define WE_STORE_STACK_BYTES     204
 #define WE_STORE_HAS_HEAP_BUDGET 240
 #define WE_STORE_EXCEPTION       352
@@ -15,10 +16,18 @@
 #define WE_STORE_STACK_LIMIT     368
 #define WE_STORE_FIRST_SP        384
 #define WE_STORE_TID             392
+#define WE_STORE_GENERATION      400
 
-#define WE_FUNC_STORE 32
-#define WE_FUNC_ENTRY 40
-#define WE_FUNC_ENTER 48
+#define WE_FUNC_STORE         32
+#define WE_FUNC_ENTRY         40
+#define WE_FUNC_ENTER         48
+#define WE_FUNC_DIRECT_END    56
+#define WE_FUNC_DIRECT_RESULT 60
+
+#define WE_ENGINE_GENERATION 96
+
+// Of the host's memory, at least.
+#define WE_HOST_PAGE_BYTES 4096
 
 #define WE_THREAD_ACTIVATION  0
 #define WE_THREAD_STACK_HIGH  16

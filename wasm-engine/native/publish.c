@@ -6,6 +6,7 @@
 
 #include "engine.h"
 #include "native.h"
+#include "offsets.h"
 #include "perf.h"
 #include "runtime.h"
 
@@ -77,6 +78,21 @@ static void *code_at(const struct we_image *image, uint32_t offset)
 	return (void *)(uintptr_t)(image->code + offset);
 }
 
+// Where in a page the slots of a call may begin so that all integer registers can be loaded from them, however few they are;
+// 0: a call takes more than loading these and storing one result.
+static uint32_t direct_end(const struct we_functype *type)
+{
+	const uint32_t n = type->n_params + type->n_results;
+
+	if (n == 0 || type->n_params > WE_ABI_INTS - 1 || type->n_results > 1)
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (type->types[i] != WE_T_I32 && type->types[i] != WE_T_I64)
+			return 0;
+	}
+	return WE_HOST_PAGE_BYTES - (WE_ABI_INTS - 1) * 8 + 1;
+}
+
 static void bind_image(struct we_instance *inst, const struct we_image *image)
 {
 	const uint32_t first = image->header.first_func - inst->module->is.n_imported_funcs;
@@ -89,6 +105,8 @@ static void bind_image(struct we_instance *inst, const struct we_image *image)
 			continue;
 		func->entry = code_at(image, from->entry);
 		func->enter = from->enter != 0 ? code_at(image, from->enter) : NULL;
+		func->direct_end = func->enter != NULL ? direct_end(func->type) : 0;
+		func->direct_result = func->type->n_results > 0;
 	}
 }
 
@@ -115,6 +133,7 @@ void we_native_unbind(struct we_instance *inst)
 	for (uint32_t i = 0; i < n; i++) {
 		inst->own_funcs[i].entry = (void *)(uintptr_t)we_native_generic;
 		inst->own_funcs[i].enter = NULL;
+		inst->own_funcs[i].direct_end = 0;
 	}
 	inst->image = NULL;
 }

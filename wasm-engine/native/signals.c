@@ -123,6 +123,7 @@ static bool is_native(uintptr_t pc)
 	return we_space_find(pc) != NULL ||
 	       is_within(pc, we_native_enter_window, we_native_enter_window_end) ||
 	       is_within(pc, we_native_first_window, we_native_first_window_end) ||
+	       is_within(pc, we_native_direct_window, we_native_direct_window_end) ||
 	       is_within(pc, we_native_generic_window, we_native_generic_window_end);
 }
 

@@ -8,8 +8,8 @@
 #define INST_FUNCS     40
 #define INST_STORE     80
 #define FUNC_INSTANCE  24
-#define FUNC_HOST      56
-#define FUNC_ENV       64
+#define FUNC_HOST      64
+#define FUNC_ENV       72
 
 #define STORE_CALLS_SP    64
 #define STORE_CALLS_ERR   104

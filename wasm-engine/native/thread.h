@@ -15,7 +15,7 @@ enum {
 	WE_THREAD_UNFIT = -2, // it was tried: the thread's guests run in the interpreter
 };
 
-// An entry from the host that runs native code; in the frame of we_native_enter or we_native_call_first.
+// An entry from the host that runs native code; in the frame of we_native_enter or we_func_call.
 struct we_activation {
 	struct we_activation *outer; // of this thread; NULL: none
 	const struct we_func *func;  // that was entered
