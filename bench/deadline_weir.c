@@ -3,11 +3,11 @@
 //
 //	deadline_weir [TIER] SHAPE COUNT free|busy    nanoseconds from the deadline to the return of the call
 //	    late NS...
-//	    woke NS...                                 of these until the watcher woke: the machine's part
+//	    noticed NS...                              of these until the watcher had the deadline pass: the machine's part
 //	deadline_weir shapes                          a line each
 //
-// The guest runs on the last core that is allowed, the watcher on the others; busy: on each of these there is a process, too, that
-// does nothing else.
+// The guest runs on the last core that is allowed, the watcher on the others, where it sleeps until shortly before the deadline and
+// then looks at the clock: a sleeper wakes when the machine likes. busy: on each of these there is a process, too, that does nothing else.
 // Owns:   two threads, and the processes that keep cores busy.
 // Thread: the worker is the main one; the watcher touches struct watch and, by its two calls, the store.
 #include "guest.h"
@@ -29,6 +29,7 @@
 
 enum {
 	BUDGET_NS = 1000000,
+	LOOKING_NS = 500000, // of a budget
 	WARM_OVERRUNS = 5,
 	PAGES = 4096, // of 64 KiB: a fill of them takes several budgets
 	MAX_CORES = 64,
@@ -160,12 +161,20 @@ struct watch {
 	sem_t armed;              // worker to watcher: deadline_ns is set, the call begins
 	sem_t over;               // watcher to worker: it has done its part
 	uint64_t deadline_ns;     // CLOCK_MONOTONIC
-	uint64_t woke_ns;         // the watcher, after it
+	uint64_t noticed_ns;         // the watcher, after it
 	atomic_bool has_returned; // the call; set by the worker
 	bool is_last;             // no deadline comes any more
 	const int *cores;         // that the watcher may use [n_cores]
 	int n_cores;
 };
+
+// CLOCK_MONOTONIC
+static void sleep_until(uint64_t ns)
+{
+	const struct timespec until = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
 
 static void *watch(void *arg)
 {
@@ -174,16 +183,15 @@ static void *watch(void *arg)
 	stay_on(w->cores, w->n_cores);
 	prctl(PR_SET_TIMERSLACK, 1);
 	for (;;) {
-		struct timespec until;
 		uint64_t entry;
 
 		sem_wait(&w->armed);
 		if (w->is_last)
 			return NULL;
-		until = (struct timespec){(time_t)(w->deadline_ns / 1000000000u),
-			(long)(w->deadline_ns % 1000000000u)};
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-		w->woke_ns = now_ns() - w->deadline_ns;
+		sleep_until(w->deadline_ns - LOOKING_NS);
+		while (now_ns() < w->deadline_ns)
+			__builtin_ia32_pause();
+		w->noticed_ns = now_ns() - w->deadline_ns;
 		// It has long begun, unless the machine was elsewhere for a whole budget.
 		do
 			entry = we_store_entry(w->store);
@@ -221,7 +229,7 @@ static void measure(const struct guest_tier *tier, const struct shape *shape, ui
 	struct guest g = {.tier = *tier, .limits = &limits, .import = nothing};
 	struct watch w = {.cores = cores, .n_cores = n_cores - 1};
 	uint64_t *ns = must_alloc(count, sizeof(*ns));
-	uint64_t *woke_ns = must_alloc(count, sizeof(*woke_ns));
+	uint64_t *noticed_ns = must_alloc(count, sizeof(*noticed_ns));
 	struct we_func *run;
 	pthread_t watcher;
 
@@ -239,15 +247,15 @@ static void measure(const struct guest_tier *tier, const struct shape *shape, ui
 		(void)overrun(&w, run);
 	for (uint32_t i = 0; i < count; i++) {
 		ns[i] = overrun(&w, run);
-		woke_ns[i] = w.woke_ns;
+		noticed_ns[i] = w.noticed_ns;
 	}
 	w.is_last = true;
 	sem_post(&w.armed);
 	pthread_join(watcher, NULL);
 	print_ns("late", ns, count);
-	print_ns("woke", woke_ns, count);
+	print_ns("noticed", noticed_ns, count);
 	guest_unload(&g);
-	free(woke_ns);
+	free(noticed_ns);
 	free(ns);
 }
 
