@@ -431,20 +431,33 @@ static uint64_t longest_run_ns(const struct dp_supervisor *s)
 	return s->run_stops && atomic_load(s->run_stops) ? STOP_DEADLINE_NS : UINT64_MAX;
 }
 
+// Returns: ns until the first deadline may be over, of those that run; UINT64_MAX: none.
+static uint64_t check_watches(struct dp_supervisor *s)
+{
+	const uint64_t limit_ns = longest_run_ns(s);
+	uint64_t first_ns = dp_watch_check(&s->birth, limit_ns);
+
+	for (struct dp_watch *watch = s->watches; watch; watch = watch->next) {
+		const uint64_t due_ns = dp_watch_check(watch, limit_ns);
+
+		first_ns = due_ns < first_ns ? due_ns : first_ns;
+	}
+	return first_ns;
+}
+
 static void *watch_main(void *arg)
 {
 	struct dp_supervisor *s = arg;
 
 	block_signals();
 	while (!atomic_load(&s->stop)) {
-		const uint64_t limit_ns = longest_run_ns(s);
-
 		pthread_mutex_lock(&s->graves);
-		dp_watch_check(&s->birth, limit_ns);
-		for (struct dp_watch *watch = s->watches; watch; watch = watch->next)
-			dp_watch_check(watch, limit_ns);
+		const uint64_t due_ns = check_watches(s);
 		pthread_mutex_unlock(&s->graves);
-		pause_ns(s->watch_pause_ns);
+		if (due_ns > s->watch_pause_ns)
+			pause_ns(s->watch_pause_ns);
+		else
+			pause_ns(due_ns < WATCH_MIN_NS ? WATCH_MIN_NS : due_ns);
 	}
 	return NULL;
 }
@@ -465,7 +478,7 @@ void dp_supervisor_listen(struct dp_supervisor *supervisor, struct dp_log_ring *
 
 // ---- create and destroy ---------------------------------------------------------------------------
 
-// A quarter of the shortest deadline: that is how late an interruption may come.
+// A quarter of the shortest deadline: so long may a run have lasted when it is seen first. Its own end is then waited for.
 static uint64_t watch_pause_ns(const struct dp_config *config)
 {
 	uint64_t pause = WATCH_MAX_NS;

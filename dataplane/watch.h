@@ -39,4 +39,5 @@ static inline void dp_watch_leave(struct dp_watch *watch)
 
 // Interrupt the guest if it has used up its deadline, or limit_ns when that is less. Needs: no store that was ever entered is destroyed
 // meanwhile, but after its leave was seen (the watching thread holds the lock that destroyers take).
-void dp_watch_check(struct dp_watch *watch, uint64_t limit_ns);
+// Returns: ns after which the guest that runs now may have used it up; UINT64_MAX: none does, or it was interrupted.
+uint64_t dp_watch_check(struct dp_watch *watch, uint64_t limit_ns);
