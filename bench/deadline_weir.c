@@ -161,7 +161,7 @@ struct watch {
 	sem_t armed;              // worker to watcher: deadline_ns is set, the call begins
 	sem_t over;               // watcher to worker: it has done its part
 	uint64_t deadline_ns;     // CLOCK_MONOTONIC
-	uint64_t noticed_ns;         // the watcher, after it
+	uint64_t noticed_ns;      // the watcher, after it
 	atomic_bool has_returned; // the call; set by the worker
 	bool is_last;             // no deadline comes any more
 	const int *cores;         // that the watcher may use [n_cores]

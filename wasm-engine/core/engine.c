@@ -61,6 +61,7 @@ int we_engine_create(
 	const struct we_engine_config *config, struct we_engine **ret_engine, struct we_error *err)
 {
 	struct we_engine *engine = calloc(1, sizeof(*engine));
+	int rc = 0;
 
 	if (engine == NULL)
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for an engine");
@@ -68,11 +69,15 @@ int we_engine_create(
 	if (getrandom(&engine->hash_seed, sizeof(engine->hash_seed), GRND_NONBLOCK) < 0)
 		engine->hash_seed = (uintptr_t)engine; // early in the machine's life
 	engine->buckets = calloc(FIRST_BUCKETS, sizeof(struct we_rectype *));
-	if (!fill_config(&engine->config, config) || engine->buckets == NULL) {
+	if (!fill_config(&engine->config, config) || engine->buckets == NULL)
+		rc = we_error_set(err, WE_E_NOMEM, 0, "no memory for an engine");
+	else
+		rc = we_perf_check(&engine->config, err);
+	if (rc < 0) {
 		free_strings(&engine->config);
 		free(engine->buckets);
 		free(engine);
-		return we_error_set(err, WE_E_NOMEM, 0, "no memory for an engine");
+		return rc;
 	}
 	engine->n_buckets = FIRST_BUCKETS;
 	pthread_mutex_init(&engine->lock, NULL);

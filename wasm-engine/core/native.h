@@ -30,6 +30,9 @@ void we_native_visit_roots(struct we_store *store, struct we_root_visitor *v);
 // Take back what a module has got. No thread runs it.
 void we_native_release(struct we_module *module);
 
+// native/perf.c: is the list of who is told of native code well-formed? Returns: 0; INVALID.
+WE_MUST_USE int we_perf_check(const struct we_engine_config *config, struct we_error *err);
+
 // native/state.c: what an engine and its modules know of their native code.
 void we_jit_destroy(struct we_jit *jit); // NULL is fine
 void we_jit_release(struct we_module *module);

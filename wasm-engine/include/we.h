@@ -118,7 +118,7 @@ struct we_engine_config {
 	uint64_t jit_cache_bytes;  // what the directory may hold; the oldest goes first
 };
 
-// config: copied, its strings too; NULL: all defaults. Returns: owned.
+// config: copied, its strings too; NULL: all defaults. Returns: 0 and an engine, owned; NOMEM; INVALID: a word in jit_perf.
 WE_PUBLIC WE_MUST_USE int we_engine_create(
 	const struct we_engine_config *config, struct we_engine **ret_engine, struct we_error *err);
 WE_PUBLIC void we_engine_destroy(struct we_engine *engine); // NULL is fine

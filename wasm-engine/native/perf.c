@@ -7,6 +7,7 @@
 
 #include "engine.h"
 #include "gdb.h"
+#include "native.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -78,22 +79,61 @@ static struct {
 	uint64_t code_index;
 } all = {PTHREAD_MUTEX_INITIALIZER, -1, -1, 0};
 
-// Is the word in the list "map,dump,gdb"?
+static const char word_map[] = "map";
+static const char word_dump[] = "dump";
+static const char word_gdb[] = "gdb";
+
+// Words with commas between them. NULL: none.
+static const char *wanted(const struct we_engine_config *config)
+{
+	return config->jit_perf != NULL ? config->jit_perf : secure_getenv("WEIR_PERF");
+}
+
+// The first word, and the list behind it. Returns: its length; it may be empty.
+static size_t next_word(const char **list, const char **ret_word)
+{
+	const size_t n = strcspn(*list, ",");
+
+	*ret_word = *list;
+	*list += (*list)[n] == ',' ? n + 1 : n;
+	return n;
+}
+
+static bool is_word(const char *at, size_t n, const char *word)
+{
+	return n == strlen(word) && memcmp(at, word, n) == 0;
+}
+
 static bool is_wanted(const struct we_module *module, const char *word)
 {
-	const char *list = module->engine->config.jit_perf;
-	const size_t len = strlen(word);
+	const char *list = wanted(&module->engine->config);
+	const char *at;
 
-	if (list == NULL)
-		list = secure_getenv("WEIR_PERF");
 	while (list != NULL && *list != '\0') {
-		const size_t n = strcspn(list, ",");
+		const size_t n = next_word(&list, &at);
 
-		if (n == len && memcmp(list, word, n) == 0)
+		if (is_word(at, n, word))
 			return true;
-		list += list[n] == ',' ? n + 1 : n;
 	}
 	return false;
+}
+
+int we_perf_check(const struct we_engine_config *config, struct we_error *err)
+{
+	const char *list = wanted(config);
+	const char *at;
+
+	while (list != NULL && *list != '\0') {
+		const size_t n = next_word(&list, &at);
+
+		if (n > 0 && !is_word(at, n, word_map) && !is_word(at, n, word_dump) &&
+			!is_word(at, n, word_gdb))
+			return we_error_set(err, WE_E_INVALID, 0,
+				"%s: \"%.*s\", expected map, dump or gdb, with commas between them",
+				config->jit_perf != NULL ? "jit_perf" : "$WEIR_PERF",
+				(int)(n < 40 ? n : 40), at);
+	}
+	return 0;
 }
 
 static uint64_t now_ns(void)
@@ -270,11 +310,11 @@ static void add_to_dump(const struct we_module *module, const struct we_image *i
 void we_perf_add(const struct we_module *module, const struct we_image *image)
 {
 	pthread_mutex_lock(&all.lock);
-	if (is_wanted(module, "map"))
+	if (is_wanted(module, word_map))
 		add_to_map(module, image);
-	if (is_wanted(module, "dump"))
+	if (is_wanted(module, word_dump))
 		add_to_dump(module, image);
-	if (is_wanted(module, "gdb"))
+	if (is_wanted(module, word_gdb))
 		we_gdb_add(module, image);
 	pthread_mutex_unlock(&all.lock);
 }

@@ -108,6 +108,47 @@ static void perf_that_nobody_wants_writes_nothing(void **state)
 	we_perf_remove(&image);
 }
 
+static void perf_list_has_no_other_words(void **state)
+{
+	static const struct {
+		const char *list;
+		const char *refused; // NULL: nothing
+	} lists[] = {
+		{"map,dump,gdb", NULL},
+		{",,gdb,", NULL},
+		{"", NULL},
+		{"maps", "\"maps\""},
+		{"gdb,ma", "\"ma\""},
+		{"gdb map", "\"gdb map\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		const struct we_engine_config config = {.jit_perf = lists[i].list};
+		struct we_engine *any = NULL;
+		struct we_error err;
+		const int rc = we_engine_create(&config, &any, &err);
+
+		assert_int_equal(rc, lists[i].refused != NULL ? WE_E_INVALID : 0);
+		if (rc != 0)
+			assert_non_null(strstr(err.msg, lists[i].refused));
+		we_engine_destroy(any);
+	}
+}
+
+static void perf_of_the_environment_is_checked_too(void **state)
+{
+	struct we_engine *any = NULL;
+	struct we_error err;
+
+	(void)state;
+	setenv("WEIR_PERF", "perf", 1);
+	assert_int_equal(we_engine_create(NULL, &any, &err), WE_E_INVALID);
+	assert_string_equal(err.msg,
+		"$WEIR_PERF: \"perf\", expected map, dump or gdb, with commas between them");
+	unsetenv("WEIR_PERF");
+}
+
 static void perf_map_has_a_line_for_each_function(void **state)
 {
 	char expected[256];
@@ -261,6 +302,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(perf_that_nobody_wants_writes_nothing, end),
+		cmocka_unit_test(perf_list_has_no_other_words),
+		cmocka_unit_test(perf_of_the_environment_is_checked_too),
 		cmocka_unit_test_teardown(perf_map_has_a_line_for_each_function, end),
 		cmocka_unit_test_teardown(
 			perf_dump_has_the_code_and_the_places_of_each_function, end),
