@@ -208,7 +208,8 @@ enum we_trap we_exn_new(
 	exn = (struct we_exn *)(void *)object_at(store, *ret);
 	exn->object = (struct we_object){.type = WE_OBJECT_EXN, .len = n};
 	exn->tag = tag;
-	memcpy(exn->args, args, n * sizeof(exn->args[0]));
+	if (n > 0)
+		memcpy(exn->args, args, n * sizeof(exn->args[0]));
 	return WE_TRAP_NONE;
 }
 

@@ -211,6 +211,55 @@ static void call_of_nothing_takes_no_slots(void **state)
 	calls_close(&c);
 }
 
+static int throw_nothing(void *env, uint64_t *slots, struct we_error *err)
+{
+	struct we_store *store = *(struct we_store **)env;
+
+	(void)slots;
+	return we_throw(store, store->instances->tags[0], NULL, err);
+}
+
+// Also of a function that is inlined in the one that is called.
+static void exception_of_the_host_has_a_frame_for_each_function(void **state)
+{
+	static struct draft d;
+	static struct bytes b;
+	const struct we_jit_options opt = test_options();
+	const struct we_functype *type;
+	struct we_extern of[SIDES] = {{.kind = WE_EXTERN_FUNC}, {.kind = WE_EXTERN_FUNC}};
+	const struct we_extern *const imports[] = {&of[INTERP], &of[NATIVE]};
+	struct pair pair;
+	struct twins twins;
+	struct outcome is[SIDES];
+
+	(void)state;
+	draft_begin(&d);
+	draft_import_func(&d, draft_type(&d, "func ->"));
+	draft_tag(&d, 0);
+	draft_func(&d, 0, "", "call 0", "inner");
+	draft_func(&d, 0, "", "call 1", "outer");
+	draft_end(&d, &b);
+	pair_open(&pair, NULL, NULL);
+	assert_int_equal(we_functype_create(pair.engine, NULL, 0, NULL, 0, &type, NULL), 0);
+	for (unsigned i = 0; i < SIDES; i++)
+		assert_int_equal(we_func_create_host(pair.store[i], type, throw_nothing,
+					 &pair.store[i], &of[i].of.func, NULL),
+			0);
+	twins = pair_link(&pair, &b, &opt, imports, 1);
+	for (unsigned i = 0; i < TIMES; i++) {
+		const char *name = i % 2 == 0 ? "inner" : "outer";
+
+		call_side(&twins, INTERP, name, NULL, &is[INTERP]);
+		call_side(&twins, NATIVE, name, NULL, &is[NATIVE]);
+		assert_int_equal(is[NATIVE].rc, WE_E_TRAP);
+		assert_string_equal(is[NATIVE].err.msg, is[INTERP].err.msg);
+		assert_int_equal(is[NATIVE].n_frames, is[INTERP].n_frames);
+		assert_memory_equal(is[NATIVE].frames, is[INTERP].frames,
+			is[INTERP].n_frames * sizeof(is[INTERP].frames[0]));
+	}
+	pair_close(&pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +267,7 @@ int main(void)
 		cmocka_unit_test(other_kinds_go_in_and_come_out),
 		cmocka_unit_test(call_without_results_leaves_its_slots),
 		cmocka_unit_test(call_of_nothing_takes_no_slots),
+		cmocka_unit_test(exception_of_the_host_has_a_frame_for_each_function),
 	};
 
 	return cmocka_run_group_tests_name("jit_host_call", tests, NULL, NULL);

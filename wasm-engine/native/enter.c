@@ -57,14 +57,15 @@ static_assert(WE_ABI_BUF_SLOTS >= 2 * WE_LIMIT_PARAMS && WE_ABI_BUF_SLOTS >= 2 *
 
 // ---- from the host ------------------------------------------------------------------------------
 
-// What was thrown has not been caught: the place where it was is the frame that is noted.
+// What was thrown has not been caught: the place where it was is noted, and a function that it was inlined in.
 static int uncaught(const struct we_func *func, struct we_error *err)
 {
 	struct we_store *store = func->store;
 	const struct we_trap_frame *frame = &store->frames[0];
 	const struct we_module *module = func->instance->module;
+	const struct we_trap_frame *last = store->n_frames > 0 ? &frame[store->n_frames - 1] : NULL;
 
-	if (store->n_frames == 0 || frame->func != func->idx || frame->module != module)
+	if (last == NULL || last->func != func->idx || last->module != module)
 		we_store_add_frame(store, module, func->idx, module->is.funcs[func->idx].body.at);
 	return we_error_trap(err, WE_TRAP_UNCAUGHT_EXCEPTION,
 		frame->module->file_offset + frame->at, frame->func, NULL);
