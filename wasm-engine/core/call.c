@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// we_func: calls from the host, and functions of the host.
+// we_func: functions of the host, and calls from the host that are not the short way of native/enter.S.
 //
 // Module path 4/6. Thread: the store's worker. Spec: core "Invocation".
 #include <stdlib.h>

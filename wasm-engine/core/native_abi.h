@@ -19,7 +19,7 @@
 // entry we_native_generic, which takes any signature.
 //
 // An exception on its way out: a function returns, its results undefined, with store->exception set. Whoever calls
-// something that may throw looks there.
+// something that may throw looks there; whoever catches it sets exception and n_frames to 0.
 //
 // Every function keeps a frame pointer (rbp), so that frames can be walked from any place.
 //

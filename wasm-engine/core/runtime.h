@@ -68,7 +68,7 @@ struct we_func {
 	void *code;                   // WASM: of the execution tier, from we_func_def
 	struct we_instance *instance; // WASM
 	struct we_store *store;
-	void *entry; // native code that takes this function, for native callers; never NULL
+	void *entry; // native code that takes this function, by the convention of wasm functions; never NULL
 	void *enter; // native code for callers in C; NULL: none, the interpreter runs it
 	// A call from C may load every integer register from slots that begin below this byte of a page, and go to entry.
 	uint32_t direct_end;  // 0: it goes by enter

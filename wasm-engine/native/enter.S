@@ -189,6 +189,7 @@ we_native_over:
 	.cfi_startproc
 	.cfi_def_cfa %rbp, 16
 	.cfi_offset %rbp, -16
+	.cfi_offset %rbx, -24
 	movl	$WE_TRAP_DEADLINE_NUMBER, WE_ACT_TRAP(%rsp)
 	movq	$0, WE_ACT_PC(%rsp)
 	movq	%rbp, WE_ACT_FP(%rsp)
@@ -268,12 +269,45 @@ we_native_generic_window:
 we_native_generic_window_end:
 1:
 	.cfi_restore_state
-	call	we_native_generic_due
+	call	we_native_overdue
 	ud2
 	.cfi_endproc
 	.size	we_native_generic, . - we_native_generic
 
 	.globl	we_native_generic_window, we_native_generic_window_end
 	.hidden	we_native_generic_window, we_native_generic_window_end
+
+// void we_native_due(struct we_instance *)
+	.globl	we_native_due
+	.hidden	we_native_due
+	.type	we_native_due, @function
+	.p2align 4
+we_native_due:
+	.cfi_startproc
+	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset %rbp, -16
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register %rbp
+	call	we_native_due_call
+	movq	%rax, %rdi
+we_native_due_window:
+	movq	WE_STORE_INTERRUPT(%rdi), %rcx
+	cmpq	WE_STORE_ENTRY(%rdi), %rcx
+	je	1f
+	popq	%rbp
+	.cfi_remember_state
+	.cfi_def_cfa %rsp, 8
+	ret
+we_native_due_window_end:
+1:
+	.cfi_restore_state
+	call	we_native_overdue
+	ud2
+	.cfi_endproc
+	.size	we_native_due, . - we_native_due
+
+	.globl	we_native_due_window, we_native_due_window_end
+	.hidden	we_native_due_window, we_native_due_window_end
 
 	.section .note.GNU-stack, "", @progbits

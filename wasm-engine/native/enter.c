@@ -31,6 +31,7 @@ AT(we_store, native.stack_limit, WE_STORE_STACK_LIMIT);
 AT(we_store, native.first_sp, WE_STORE_FIRST_SP);
 AT(we_store, native.tid, WE_STORE_TID);
 AT(we_store, n_frames, WE_STORE_N_FRAMES);
+AT(we_instance, store, WE_INSTANCE_STORE);
 AT(we_func, store, WE_FUNC_STORE);
 AT(we_func, entry, WE_FUNC_ENTRY);
 AT(we_func, enter, WE_FUNC_ENTER);
@@ -48,7 +49,13 @@ AT(we_activation, pc, WE_ACT_PC);
 AT(we_activation, fp, WE_ACT_FP);
 AT(we_native_regs, ints, WE_REGS_INTS);
 AT(we_native_regs, floats, WE_REGS_FLOATS);
-static_assert(sizeof(((struct we_store *)NULL)->limits.stack_bytes) == 4, "enter.S");
+static_assert(sizeof(((struct we_store *)NULL)->limits.stack_bytes) == 4 &&
+		      sizeof(((struct we_store *)NULL)->n_frames) == 4 &&
+		      sizeof(((struct we_store *)NULL)->has_heap_budget) == 1 &&
+		      sizeof(((struct we_func *)NULL)->direct_end) == 4 &&
+		      sizeof(((struct we_func *)NULL)->direct_result) == 1,
+	"as enter.S loads them");
+static_assert(WE_ABI_INTS == 6, "we_func_call fills all but the context");
 static_assert(sizeof(struct we_activation) == WE_ACT_BYTES, "offsets.h");
 static_assert(sizeof(struct we_native_regs) == WE_REGS_BYTES, "offsets.h");
 static_assert(WE_TRAP_DEADLINE == WE_TRAP_DEADLINE_NUMBER, "offsets.h");
@@ -170,7 +177,7 @@ int we_native_call(struct we_func *func, uint64_t *slots, struct we_error *err)
 	calls->outer = &saved;
 	if (!is_inside(store)) {
 		store->native.stack_limit = stack_limit(store, sp);
-		store->native.first_sp = 0;
+		we_store_look_again(store);
 	}
 	rc = we_native_enter(func, slots);
 	if (rc == 0 && store->exception != 0)
@@ -187,6 +194,8 @@ int we_native_first_failed(const struct we_func *func, int rc)
 	struct we_store *store = func->store;
 
 	store->calls.sp = store->calls.stack;
+	if (!we_store_has_thrown(store, rc))
+		store->exception = 0; // one that the host has thrown and swallowed before
 	we_store_look_again(store);
 	we_store_name_func(store, store->calls.err);
 	we_store_end(store);
@@ -297,7 +306,19 @@ const struct we_store *we_native_generic_call(struct we_func *func, struct we_na
 	return func->store;
 }
 
-noreturn void we_native_generic_due(struct we_store *store)
+// The word may be about an entry that is over.
+struct we_store *we_native_due_call(struct we_instance *inst)
+{
+	struct we_store *store = inst->store;
+	uint64_t asked = atomic_load_explicit(&store->interrupt, memory_order_relaxed);
+
+	if (asked != atomic_load_explicit(&store->entry, memory_order_relaxed))
+		atomic_compare_exchange_strong_explicit(&store->interrupt, &asked, UINT64_MAX,
+			memory_order_relaxed, memory_order_relaxed);
+	return store;
+}
+
+noreturn void we_native_overdue(struct we_store *store)
 {
 	we_native_raise(store, WE_TRAP_DEADLINE, 0);
 }

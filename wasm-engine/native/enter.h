@@ -33,11 +33,17 @@ extern const char we_native_direct_window[];
 extern const char we_native_direct_window_end[];
 extern const char we_native_generic_window[];
 extern const char we_native_generic_window_end[];
+extern const char we_native_due_window[];
+extern const char we_native_due_window_end[];
 
 // Called by enter.S. The work of we_native_generic: arguments in, results out. Returns: func->store.
 const struct we_store *we_native_generic_call(struct we_func *func, struct we_native_regs *regs);
-// The interrupt word was seen set after it.
-noreturn void we_native_generic_due(struct we_store *store);
+// The interrupt word was seen set after one of these two.
+noreturn void we_native_overdue(struct we_store *store);
+// The work of we_native_due. Returns: inst->store.
+struct we_store *we_native_due_call(struct we_instance *inst);
+// Of native_rt.def: the word is set. Raises when it is about this entry, else takes it away.
+void we_native_due(struct we_instance *inst);
 // The entry that we_func_call began is over. Returns: rc.
 int we_native_first_failed(const struct we_func *func, int rc);
 // It has left an exception. Returns: what the call does.

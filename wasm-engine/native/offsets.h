@@ -18,6 +18,8 @@
 #define WE_STORE_TID             392
 #define WE_STORE_GENERATION      400
 
+#define WE_INSTANCE_STORE 80
+
 #define WE_FUNC_STORE         32
 #define WE_FUNC_ENTRY         40
 #define WE_FUNC_ENTER         48

@@ -32,16 +32,7 @@ static void rt_trap(struct we_instance *inst, uint32_t trap, uint32_t at)
 	we_native_raise(inst->store, (enum we_trap)trap, at);
 }
 
-static void rt_due(struct we_instance *inst)
-{
-	struct we_store *store = inst->store;
-	uint64_t asked = atomic_load_explicit(&store->interrupt, memory_order_relaxed);
-
-	if (we_store_is_interrupted(store))
-		we_native_raise(store, WE_TRAP_DEADLINE, 0);
-	atomic_compare_exchange_strong_explicit(
-		&store->interrupt, &asked, UINT64_MAX, memory_order_relaxed, memory_order_relaxed);
-}
+#define rt_due we_native_due // its last look is in a window
 
 static uint32_t rt_host_failed(struct we_instance *inst, uint32_t rc)
 {

@@ -5,12 +5,12 @@
 // names. The handler of that thread, which sees the word, finds the program counter
 //	in native code or in a window of enter.S    and ends the entry there;
 //	elsewhere                                   and does nothing, because a look at the word comes before any more native code:
-//	  before an entry     the look of we_native_enter, after which its window begins;
+//	  before an entry     the look of we_func_call or we_native_enter, after which a window begins;
 //	  in a host function  that of we_native_generic, the same, or of the generated code behind the call: native code;
-//	  in the runtime      that of the generated code behind the call;
+//	  in the runtime      that of the generated code behind the call, or the last one of we_native_due;
 //	  in the interpreter  its own, at back edges; and when it returns, that of we_native_generic.
 // When the store names no thread, or another one, that is because this one is on its way to its first entry: it writes its
-// number, fences, and then comes to the look of we_native_enter; who asks writes the word, fences, and reads the number. One of
+// number, fences, and then comes to the look before its entry; who asks writes the word, fences, and reads the number. One of
 // the two sees what the other has written.
 // A signal that comes late finds another number in store->entry than in the word, and does nothing.
 #include "signals.h"
@@ -124,7 +124,8 @@ static bool is_native(uintptr_t pc)
 	       is_within(pc, we_native_enter_window, we_native_enter_window_end) ||
 	       is_within(pc, we_native_first_window, we_native_first_window_end) ||
 	       is_within(pc, we_native_direct_window, we_native_direct_window_end) ||
-	       is_within(pc, we_native_generic_window, we_native_generic_window_end);
+	       is_within(pc, we_native_generic_window, we_native_generic_window_end) ||
+	       is_within(pc, we_native_due_window, we_native_due_window_end);
 }
 
 static void on_deadline(int number, siginfo_t *info, void *context)

@@ -169,6 +169,94 @@ static void late_signal_never_ends_another_entry(void **state)
 	free(late);
 }
 
+// ---- one instruction after the other ---------------------------------------------------------------
+
+enum {
+	TRAP_FLAG = 0x100,
+};
+
+// Of the thread: from the host function on it is stopped at each instruction; at the n-th the entry is told to end.
+static struct {
+	struct we_store *store;
+	uint32_t left;
+	bool was_asked;
+	bool is_returning; // native code had returned to we_func_call
+} step;
+
+static void step_on(int number, siginfo_t *info, void *context)
+{
+	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+	const uintptr_t pc = (uintptr_t)regs[REG_RIP];
+	const uint64_t entry = we_store_entry(step.store);
+
+	(void)number;
+	(void)info;
+	if (entry != 0 && --step.left > 0)
+		return;
+	regs[REG_EFL] &= ~TRAP_FLAG;
+	step.was_asked = entry != 0;
+	step.is_returning = pc - (uintptr_t)we_native_direct_window_end < 64;
+	if (entry != 0)
+		we_store_interrupt(step.store, entry);
+}
+
+static int begin_to_step(struct rig *rig, uint64_t *slots, struct we_error *err)
+{
+	(void)rig;
+	(void)slots;
+	(void)err;
+	// Below what a leaf function may use without moving the stack pointer.
+	__asm__ volatile(
+		"leaq -128(%%rsp), %%rsp; pushfq; orq %0, (%%rsp); popfq; leaq 128(%%rsp), %%rsp"
+		:
+		: "i"(TRAP_FLAG)
+		: "cc", "memory");
+	return 0;
+}
+
+// Wherever the thread is between the host function and the end of native code. The word is set by an earlier entry, so that
+// generated code does not pass it.
+static void deadline_is_not_lost_at_any_instruction(void **state)
+{
+	static const enum test_func funcs[] = {TEST_HOST, TEST_BYREF};
+	struct rig *rig = *state;
+	struct sigaction on = {.sa_sigaction = step_on, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct sigaction before;
+
+	sigfillset(&on.sa_mask); // the deadline's comes when the thread goes on
+	rig->host = begin_to_step;
+	step.store = rig->g.store;
+	assert_int_equal((uint32_t)rig_ask(rig, TEST_TWICE, 4), 8);
+	for (size_t i = 0; i < sizeof(funcs) / sizeof(*funcs); i++) {
+		uint32_t n = 0;
+
+		do {
+			// A call after one that failed goes the long way.
+			struct we_func *const both[] = {rig->inst->funcs[TEST_IMPORTS + TEST_TWICE],
+				rig->inst->funcs[TEST_IMPORTS + funcs[i]]};
+			int rc = 0;
+
+			step.left = ++n;
+			assert_int_equal(we_process_prepare(&rig->g.err), 0);
+			we_store_interrupt(rig->g.store, 1); // over long ago
+			assert_int_equal(sigaction(SIGTRAP, &on, &before), 0);
+			for (size_t k = 0; k < 2 && rc == 0; k++) {
+				uint64_t slots[1] = {3};
+
+				rc = we_func_call(both[k], slots, &rig->g.err);
+			}
+			assert_int_equal(sigaction(SIGTRAP, &before, NULL), 0);
+			if (rc == 0 && step.was_asked && !step.is_returning)
+				fail_msg(
+					"%s: lost at instruction %u", i == 0 ? "host" : "byref", n);
+			if (rc != 0)
+				assert_int_equal(rig->g.err.trap, WE_TRAP_DEADLINE);
+		} while (step.was_asked);
+		print_message("%u instructions\n", n - 1);
+		assert_true(n > 20);
+	}
+}
+
 static int spin_in_another_store(struct rig *rig, uint64_t *slots, struct we_error *err)
 {
 	struct rig *other = (struct rig *)(uintptr_t)slots[0];
@@ -434,6 +522,7 @@ int main(void)
 		TEST(deadline_within_the_host_is_seen_when_it_returns),
 		TEST(deadline_before_the_entry_ends_it_at_once),
 		TEST(late_signal_never_ends_another_entry),
+		TEST(deadline_is_not_lost_at_any_instruction),
 		TEST(deadline_of_another_store_in_the_thread_is_its_own),
 		TEST(sixteen_threads_trap_at_once),
 		TEST(stack_of_a_thread_bounds_its_guests),

@@ -156,6 +156,7 @@ host_at:
 host_back:
 	movq	INST_STORE(%rbx), %rax
 	movq	$0, STORE_EXCEPTION(%rax)
+	movl	$0, WE_STORE_N_FRAMES(%rax)
 	movl	$77, %eax
 	movq	-8(%rbp), %rbx
 	RETURN
@@ -254,6 +255,7 @@ BODY catch
 	cmpq	$0, STORE_EXCEPTION(%rcx)
 	setne	%al
 	movq	$0, STORE_EXCEPTION(%rcx)
+	movl	$0, WE_STORE_N_FRAMES(%rcx)
 	movq	-8(%rbp), %rbx
 	RETURN
 catch_end:

@@ -6,7 +6,7 @@
 
 #define INST_MEM0_BASE 8
 #define INST_FUNCS     40
-#define INST_STORE     80
+#define INST_STORE     WE_INSTANCE_STORE
 #define FUNC_INSTANCE  24
 #define FUNC_HOST      64
 #define FUNC_ENV       72
