@@ -124,10 +124,9 @@ we_func_call:
 	jae	4f
 	WE_FIRST_BEGIN we_native_direct_window
 	movq	%rsi, %r12
-	movq	32(%rsi), %r9
-	movq	24(%rsi), %r8
-	movq	16(%rsi), %rcx
-	movq	8(%rsi), %rdx
+	cmpb	$2, WE_FUNC_DIRECT_PARAMS(%rdi)
+	ja	we_native_more_window
+5:	movq	8(%rsi), %rdx
 	movq	(%rsi), %rsi
 	call	*WE_FUNC_ENTRY(%rdi)
 we_native_direct_window_end:
@@ -138,6 +137,20 @@ we_native_direct_window_end:
 	movq	%rax, (%r12)
 2:	movq	-16(%rbp), %r12
 	WE_FIRST_END
+we_native_more_window:
+	.cfi_remember_state
+	.cfi_def_cfa %rbp, 16
+	.cfi_offset %rbp, -16
+	.cfi_offset %rbx, -24
+	.cfi_offset %r12, -32
+	movq	32(%rsi), %r9
+	movq	24(%rsi), %r8
+	movq	16(%rsi), %rcx
+	jmp	5b
+we_native_more_window_end:
+	.globl	we_native_more_window, we_native_more_window_end
+	.hidden	we_native_more_window, we_native_more_window_end
+	.cfi_restore_state
 4:	cmpq	$0, WE_FUNC_ENTER(%rdi)
 	je	we_func_call_slow
 	WE_FIRST_BEGIN we_native_first_window

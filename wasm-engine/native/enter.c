@@ -36,6 +36,7 @@ AT(we_func, store, WE_FUNC_STORE);
 AT(we_func, entry, WE_FUNC_ENTRY);
 AT(we_func, enter, WE_FUNC_ENTER);
 AT(we_func, direct_end, WE_FUNC_DIRECT_END);
+AT(we_func, direct_params, WE_FUNC_DIRECT_PARAMS);
 AT(we_func, direct_result, WE_FUNC_DIRECT_RESULT);
 AT(we_engine, native_generation, WE_ENGINE_GENERATION);
 AT(we_thread, activation, WE_THREAD_ACTIVATION);

@@ -31,6 +31,8 @@ extern const char we_native_first_window[];
 extern const char we_native_first_window_end[];
 extern const char we_native_direct_window[];
 extern const char we_native_direct_window_end[];
+extern const char we_native_more_window[];
+extern const char we_native_more_window_end[];
 extern const char we_native_generic_window[];
 extern const char we_native_generic_window_end[];
 extern const char we_native_due_window[];

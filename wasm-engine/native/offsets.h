@@ -24,7 +24,8 @@
 #define WE_FUNC_ENTRY         40
 #define WE_FUNC_ENTER         48
 #define WE_FUNC_DIRECT_END    56
-#define WE_FUNC_DIRECT_RESULT 60
+#define WE_FUNC_DIRECT_PARAMS 60
+#define WE_FUNC_DIRECT_RESULT 61
 
 #define WE_ENGINE_GENERATION 96
 

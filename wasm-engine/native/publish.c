@@ -106,6 +106,7 @@ static void bind_image(struct we_instance *inst, const struct we_image *image)
 		func->entry = code_at(image, from->entry);
 		func->enter = from->enter != 0 ? code_at(image, from->enter) : NULL;
 		func->direct_end = func->enter != NULL ? direct_end(func->type) : 0;
+		func->direct_params = (uint8_t)func->type->n_params; // looked at when that is not 0
 		func->direct_result = func->type->n_results > 0;
 	}
 }

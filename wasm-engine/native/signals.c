@@ -124,6 +124,7 @@ static bool is_native(uintptr_t pc)
 	       is_within(pc, we_native_enter_window, we_native_enter_window_end) ||
 	       is_within(pc, we_native_first_window, we_native_first_window_end) ||
 	       is_within(pc, we_native_direct_window, we_native_direct_window_end) ||
+	       is_within(pc, we_native_more_window, we_native_more_window_end) ||
 	       is_within(pc, we_native_generic_window, we_native_generic_window_end) ||
 	       is_within(pc, we_native_due_window, we_native_due_window_end);
 }
