@@ -7,14 +7,18 @@
 
 	.text
 
-// A frame that keeps what we_native_leave puts back, and below that an activation. The function is in rdi, where the thread has
-// we_thread in r9; outer: the activation around it.
-.macro WE_BEGIN store, outer
+.macro WE_FRAME
 	pushq	%rbp
 	.cfi_def_cfa_offset 16
 	.cfi_offset %rbp, -16
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register %rbp
+.endm
+
+// A frame that keeps what we_native_leave puts back, and below that an activation. The function is in rdi, where the thread has
+// we_thread in r9; outer: the activation around it.
+.macro WE_BEGIN store, outer
+	WE_FRAME
 	pushq	%rbx
 	.cfi_offset %rbx, -24
 	pushq	%r12
@@ -243,11 +247,7 @@ we_native_leave:
 	.p2align 4
 we_native_generic:
 	.cfi_startproc
-	pushq	%rbp
-	.cfi_def_cfa_offset 16
-	.cfi_offset %rbp, -16
-	movq	%rsp, %rbp
-	.cfi_def_cfa_register %rbp
+	WE_FRAME
 	subq	$WE_REGS_BYTES, %rsp
 	movq	%rdi, WE_REGS_INTS + 0(%rsp)
 	movq	%rsi, WE_REGS_INTS + 8(%rsp)
@@ -297,11 +297,7 @@ we_native_generic_window_end:
 	.p2align 4
 we_native_due:
 	.cfi_startproc
-	pushq	%rbp
-	.cfi_def_cfa_offset 16
-	.cfi_offset %rbp, -16
-	movq	%rsp, %rbp
-	.cfi_def_cfa_register %rbp
+	WE_FRAME
 	call	we_native_due_call
 	movq	%rax, %rdi
 we_native_due_window:
