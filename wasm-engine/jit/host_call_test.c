@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Calls from the host by slots: every signature of up to seven integers, and what else there is, does what it does in the
+// Calls from the host by slots: signatures of up to seven integers, and what else there is, do what they do in the
 // interpreter, the first time and later, with slots that end where the memory ends.
 #include "test_native.h"
 
@@ -112,9 +112,9 @@ static void put_signature(struct draft *d, unsigned n, unsigned longs, unsigned 
 		put_text(&w, "%s.const %u ", result, k + 100);
 		for (unsigned i = 0; i < n; i++) {
 			const char *own = longs >> i & 1 ? "i64" : "i32";
-			const char *as = own == result || strcmp(own, result) == 0 ? ""
-					 : result[1] == '6' ? "i64.extend_i32_s"
-							    : "i32.wrap_i64";
+			const char *as = strcmp(own, result) == 0 ? ""
+					 : result[1] == '6'       ? "i64.extend_i32_s"
+								  : "i32.wrap_i64";
 
 			put_text(&w, "local.get %u %s %s.const %u %s.mul %s.sub ", i, as, result,
 				2 * i + 3, result, result);
