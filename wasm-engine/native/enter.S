@@ -7,6 +7,21 @@
 
 	.text
 
+// A row of we_native_windows: from that label to the one with _end behind it.
+.macro WE_WINDOW name
+	.pushsection .data.rel.ro.we_native_windows, "aw", @progbits
+	.quad	\name, \name\()_end
+	.popsection
+\name:
+.endm
+
+	.pushsection .data.rel.ro.we_native_windows, "aw", @progbits
+	.p2align 3
+	.globl	we_native_windows
+	.hidden	we_native_windows
+we_native_windows:
+	.popsection
+
 .macro WE_FRAME
 	pushq	%rbp
 	.cfi_def_cfa_offset 16
@@ -32,16 +47,22 @@
 	movq	\outer, WE_ACT_OUTER(%rsp)
 .endm
 
+// For code that goes on in such a frame from elsewhere.
+.macro WE_IN_FRAME
+	.cfi_def_cfa %rbp, 16
+	.cfi_offset %rbp, -16
+	.cfi_offset %rbx, -24
+	.cfi_offset %r12, -32
+.endm
+
 // entry: its number. A signal up to \window is seen by the look that comes; from there to its end the handler takes us to the
 // landing. A call follows, which keeps the registers that we have kept.
 .macro WE_LOOK window, entry
 	movq	%rsp, %fs:WE_THREAD_ACTIVATION(%r9)
-\window:
+	WE_WINDOW \window
 	movq	WE_STORE_INTERRUPT(%rbx), %rcx
 	cmpq	\entry, %rcx
 	je	we_native_over
-	.globl	\window, \window\()_end
-	.hidden	\window, \window\()_end
 .endm
 
 .macro WE_END
@@ -133,6 +154,8 @@ we_func_call:
 5:	movq	8(%rsi), %rdx
 	movq	(%rsi), %rsi
 	call	*WE_FUNC_ENTRY(%rdi)
+	.globl	we_native_direct_window_end // for tests
+	.hidden	we_native_direct_window_end
 we_native_direct_window_end:
 	movq	WE_ACT_FUNC(%rsp), %rdx
 	WE_FIRST_BACK
@@ -141,19 +164,14 @@ we_native_direct_window_end:
 	movq	%rax, (%r12)
 2:	movq	-16(%rbp), %r12
 	WE_FIRST_END
-we_native_more_window:
+	WE_WINDOW we_native_more_window
 	.cfi_remember_state
-	.cfi_def_cfa %rbp, 16
-	.cfi_offset %rbp, -16
-	.cfi_offset %rbx, -24
-	.cfi_offset %r12, -32
+	WE_IN_FRAME
 	movq	32(%rsi), %r9
 	movq	24(%rsi), %r8
 	movq	16(%rsi), %rcx
 	jmp	5b
 we_native_more_window_end:
-	.globl	we_native_more_window, we_native_more_window_end
-	.hidden	we_native_more_window, we_native_more_window_end
 	.cfi_restore_state
 4:	cmpq	$0, WE_FUNC_ENTER(%rdi)
 	je	we_func_call_slow
@@ -189,10 +207,7 @@ we_native_first_window_end:
 	.type	we_native_first_uncaught, @function
 we_native_first_uncaught:
 	.cfi_startproc
-	.cfi_def_cfa %rbp, 16
-	.cfi_offset %rbp, -16
-	.cfi_offset %rbx, -24
-	.cfi_offset %r12, -32
+	WE_IN_FRAME
 	movq	WE_ACT_FUNC(%rsp), %rdi
 	movq	-16(%rbp), %r12
 	WE_END
@@ -204,9 +219,7 @@ we_native_first_uncaught:
 	.type	we_native_over, @function
 we_native_over:
 	.cfi_startproc
-	.cfi_def_cfa %rbp, 16
-	.cfi_offset %rbp, -16
-	.cfi_offset %rbx, -24
+	WE_IN_FRAME
 	movl	$WE_TRAP_DEADLINE_NUMBER, WE_ACT_TRAP(%rsp)
 	movq	$0, WE_ACT_PC(%rsp)
 	movq	%rbp, WE_ACT_FP(%rsp)
@@ -266,7 +279,7 @@ we_native_generic:
 	movq	%rsp, %rsi
 	call	we_native_generic_call
 	movq	%rax, %rdi
-we_native_generic_window:
+	WE_WINDOW we_native_generic_window
 	movq	WE_STORE_INTERRUPT(%rdi), %rcx
 	cmpq	WE_STORE_ENTRY(%rdi), %rcx
 	je	1f
@@ -287,9 +300,6 @@ we_native_generic_window_end:
 	.cfi_endproc
 	.size	we_native_generic, . - we_native_generic
 
-	.globl	we_native_generic_window, we_native_generic_window_end
-	.hidden	we_native_generic_window, we_native_generic_window_end
-
 // void we_native_due(struct we_instance *)
 	.globl	we_native_due
 	.hidden	we_native_due
@@ -300,7 +310,7 @@ we_native_due:
 	WE_FRAME
 	call	we_native_due_call
 	movq	%rax, %rdi
-we_native_due_window:
+	WE_WINDOW we_native_due_window
 	movq	WE_STORE_INTERRUPT(%rdi), %rcx
 	cmpq	WE_STORE_ENTRY(%rdi), %rcx
 	je	1f
@@ -316,7 +326,9 @@ we_native_due_window_end:
 	.cfi_endproc
 	.size	we_native_due, . - we_native_due
 
-	.globl	we_native_due_window, we_native_due_window_end
-	.hidden	we_native_due_window, we_native_due_window_end
+	.section .data.rel.ro.we_native_windows, "aw", @progbits
+	.globl	we_native_windows_end
+	.hidden	we_native_windows_end
+we_native_windows_end:
 
 	.section .note.GNU-stack, "", @progbits

@@ -25,18 +25,14 @@ noreturn void we_native_leave(const struct we_activation *activation, int rc);
 // Not a function: where a signal handler points the program counter, the stack pointer a multiple of 16.
 extern const char we_native_landing[];
 // Instructions [begin, end) that have looked at the interrupt word, or are about to, and go on to native code.
-extern const char we_native_enter_window[];
-extern const char we_native_enter_window_end[];
-extern const char we_native_first_window[];
-extern const char we_native_first_window_end[];
-extern const char we_native_direct_window[];
-extern const char we_native_direct_window_end[];
-extern const char we_native_more_window[];
-extern const char we_native_more_window_end[];
-extern const char we_native_generic_window[];
-extern const char we_native_generic_window_end[];
-extern const char we_native_due_window[];
-extern const char we_native_due_window_end[];
+struct we_native_window {
+	const char *begin;
+	const char *end;
+};
+extern const struct we_native_window we_native_windows[]; // up to we_native_windows_end
+extern const struct we_native_window we_native_windows_end[];
+extern const char
+	we_native_direct_window_end[]; // where we_func_call goes on after native code: for tests
 
 // Called by enter.S. The work of we_native_generic: arguments in, results out. Returns: func->store.
 const struct we_store *we_native_generic_call(struct we_func *func, struct we_native_regs *regs);

@@ -113,20 +113,12 @@ static void on_fault(int number, siginfo_t *info, void *context)
 		chain(number, info, context);
 }
 
-static bool is_within(uintptr_t pc, const char *begin, const char *end)
-{
-	return pc >= (uintptr_t)begin && pc < (uintptr_t)end;
-}
-
 static bool is_native(uintptr_t pc)
 {
-	return we_space_find(pc) != NULL ||
-	       is_within(pc, we_native_enter_window, we_native_enter_window_end) ||
-	       is_within(pc, we_native_first_window, we_native_first_window_end) ||
-	       is_within(pc, we_native_direct_window, we_native_direct_window_end) ||
-	       is_within(pc, we_native_more_window, we_native_more_window_end) ||
-	       is_within(pc, we_native_generic_window, we_native_generic_window_end) ||
-	       is_within(pc, we_native_due_window, we_native_due_window_end);
+	for (const struct we_native_window *w = we_native_windows; w < we_native_windows_end; w++)
+		if (pc >= (uintptr_t)w->begin && pc < (uintptr_t)w->end)
+			return true;
+	return we_space_find(pc) != NULL;
 }
 
 static void on_deadline(int number, siginfo_t *info, void *context)
