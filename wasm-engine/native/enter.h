@@ -2,7 +2,7 @@
 // we_native_enter and its like: what enter.S has, and what it calls.
 //
 // Module path 3/6. Every way between C and native code leads through enter.S. A deadline's signal that comes between a
-// look at the interrupt word and native code must not be lost: those instructions are the two windows.
+// look at the interrupt word and native code must not be lost: those instructions are the windows.
 // Owns:   nothing.
 // Thread: the store's worker.
 #pragma once
