@@ -617,6 +617,26 @@ static void operation_answers_what_its_instructions_do(void **state)
 		{'i', WE_I_LOOP_MOV_32_NZ,
 			LOOP_BEGIN "local.get 4 i32.const 3 i32.lt_u local.set 5 local.get 5 "
 				   "local.tee 3" LOOP_END LOCALS_32},
+		{'i', WE_I_LOOP_MOV_32_NZ,
+			"i32.const 6 local.set 4 local.get 0 loop 0 i32.const 3 i32.mul local.set 5 "
+			"local.get 4 i32.const -1 i32.add ^ local.set 4 local.get 5 local.get 4 "
+			"br_if 0 end local.set 3" LOCALS_32},
+		{'f', WE_I_LOOP_MOV_32_NZ,
+			"i32.const 6 local.set 4 local.get 0 loop 0 local.get 1 f32.add local.set 3 "
+			"local.get 4 i32.const -1 i32.add ~ local.set 4 local.get 3 local.get 4 "
+			"br_if 0 end i32.reinterpret_f32" RESULT_32},
+		{'i', WE_I_LOOP_I32_ADD_MOV_NZ,
+			"local.get 0 i32.const 7 i32.and i32.const 1 i32.add loop 0 i32.const -1 "
+			"i32.add ^ local.tee 4 local.get 4 br_if 0 end local.set 3" LOCALS_32},
+		{'i', WE_I_LOOP_I32_ADD_MOV_NZ,
+			"i32.const -0x38000 loop 0 i32.const 0x7000 i32.add ^ local.tee 4 local.get "
+			"4 br_if 0 end local.set 3" LOCALS_32},
+		{'i', WE_I_N,
+			"i32.const -0x38000 loop 0 i32.const 0x8000 i32.add ^ local.tee 4 local.get "
+			"4 br_if 0 end local.set 3" LOCALS_32},
+		{'i', WE_I_N,
+			"i32.const 6 loop 0 i32.const -1 i32.add ^ local.set 4 local.get 0 local.get "
+			"4 local.get 4 br_if 0 i32.add end local.set 3" LOCALS_32},
 	};
 
 	(void)state;
@@ -716,34 +736,72 @@ static void call_passes_the_argument_that_it_makes(void **state)
 	guest_close(&g);
 }
 
-// A tail call of the same function: parameters change places, other locals are zero again, the deadline is looked at.
+// A tail call of the same function: parameters change places, other locals are zero again.
 static void tail_call_of_itself_starts_the_function_anew(void **state)
 {
+	static const struct {
+		const char *type;
+		const char *local;
+		const char *code;
+		enum we_icode icode;
+		uint64_t arguments[4];
+		uint64_t result;
+	} cases[] = {
+		{"func i32 -> i32", "i32",
+			"local.get 0 i32.eqz if void local.get 1 return end local.get 1 i32.const "
+			"5 i32.add local.set 1 local.get 0 i32.const 1 i32.sub return_call 0",
+			WE_I_TAIL_SELF_1, {1000}, 0},
+		{"func i32 i32 -> i32", "",
+			"local.get 1 i32.eqz if void local.get 0 return end local.get 1 local.get "
+			"0 local.get 1 i32.rem_u return_call 0",
+			WE_I_TAIL_SELF_2, {252, 105}, 21},
+		{"func i32 i32 -> i32", "",
+			"local.get 0 i32.eqz if void local.get 1 return end local.get 0 i32.const "
+			"1 i32.sub i32.const 70000 return_call 0",
+			WE_I_TAIL_SELF_2, {3, 5}, 70000},
+		{"func i64 i64 i64 -> i64", "i64",
+			"local.get 0 i64.eqz if void local.get 1 i64.const 10 i64.mul local.get 2 "
+			"i64.add local.get 3 i64.add return end local.get 3 i64.const 5 i64.add "
+			"local.set 3 local.get 0 i64.const 1 i64.sub local.get 2 local.get 1 "
+			"return_call 0",
+			WE_I_TAIL_SELF_3, {1000, 3, 4}, 34},
+		{"func i64 i64 i64 -> i64", "",
+			"local.get 0 i64.eqz if void local.get 1 return end local.get 0 i64.const "
+			"1 i64.sub local.get 2 local.get 1 local.get 2 i64.add return_call 0",
+			WE_I_TAIL_SELF_3, {50, 0, 1}, 12586269025},
+		{"func i64 i64 i64 i64 -> i64", "",
+			"local.get 0 i64.eqz if void local.get 1 return end local.get 0 i64.const "
+			"1 i64.sub local.get 2 local.get 3 local.get 1 return_call 0",
+			WE_I_TAIL_SELF, {1000, 3, 4, 5}, 4},
+		{"func i32 v128 -> i32", "",
+			"local.get 0 i32.eqz if void local.get 1 i32x4.extract_lane 0 return end "
+			"local.get 0 i32.const 1 i32.sub local.get 1 local.get 1 i32x4.add "
+			"return_call 0",
+			WE_I_TAIL_SELF, {10, 3}, 3072},
+	};
 	static struct draft d;
 	static struct bytes b;
-	struct guest g;
-	struct we_instance *inst;
-	uint64_t slots[3] = {1000, 3, 4};
 
 	(void)state;
-	guest_open(&g, NULL, NULL);
-	draft_begin(&d);
-	(void)draft_func(&d, draft_type(&d, "func i64 i64 i64 -> i64"), "i64",
-		"local.get 0 i64.eqz if void local.get 1 i64.const 10 i64.mul local.get 2 i64.add "
-		"local.get 3 i64.add return end local.get 3 i64.const 5 i64.add local.set 3 "
-		"local.get 0 i64.const 1 i64.sub local.get 2 local.get 1 return_call 0",
-		"run");
-	draft_end(&d, &b);
-	inst = guest_instance(&g, &b);
-	assert_int_equal(guest_call(&g, inst, "run", slots), 0);
-	assert_int_equal(slots[0], 34);
-	assert_true(has_operation(inst, WE_I_TAIL_SELF));
-	slots[0] = 999;
-	slots[1] = 3;
-	slots[2] = 4;
-	assert_int_equal(guest_call(&g, inst, "run", slots), 0);
-	assert_int_equal(slots[0], 43);
-	guest_close(&g);
+	for (size_t i = 0; i < N(cases); i++) {
+		struct guest g;
+		struct we_instance *inst;
+		uint64_t slots[4];
+		const bool is_32 = strstr(cases[i].type, "-> i32") != NULL;
+
+		memcpy(slots, cases[i].arguments, sizeof(slots));
+		guest_open(&g, NULL, NULL);
+		draft_begin(&d);
+		(void)draft_func(&d, draft_type(&d, cases[i].type), cases[i].local, cases[i].code,
+			"run");
+		draft_end(&d, &b);
+		inst = guest_instance(&g, &b);
+		assert_true(has_operation(inst, cases[i].icode));
+		assert_int_equal(guest_call(&g, inst, "run", slots), 0);
+		assert_true(is_32 ? (uint32_t)slots[0] == cases[i].result
+				  : slots[0] == cases[i].result);
+		guest_close(&g);
+	}
 }
 
 // Which instruction of an operation with two accesses has trapped is told by its offset.

@@ -758,6 +758,14 @@ OP(LOOP_MOV_32_NZ) {
 	PUT(u32, ip->a, GET(u32, ip->b));
 	BRANCH_3(GET(u32, (u16)ip->x[0]) != 0);
 }
+OP(LOOP_I32_ADD_MOV_NZ) {
+	if (IS_DUE())
+		SLOW(slow_due);
+	const u32 sum = GET(u32, ip->b) + sign_extended((u16)(ip->x[0] >> 16));
+	PUT(u32, (u16)ip->x[0], sum);
+	PUT(u32, ip->a, sum);
+	BRANCH_3(sum != 0);
+}
 OP(BR_CONST_32) { PUT(u32, ip->a, (u32)ip->x[0]); NEXT(ip->simm); }
 
 OP(BR_TABLE) {
@@ -965,6 +973,27 @@ OP(TAIL_SELF) {
 	ip = (const struct we_iop *)(const void *)we_frame_code(fp)->words;
 	JUMP(ip);
 }
+
+// The same with the arguments where they were made, each a slot.
+#define TAIL_SELF(n) \
+	do { \
+		const u64 x = GET(u64, ip->a); \
+		const u64 y = (n) > 1 ? GET(u64, ip->b) : 0; \
+		const u64 z = (n) > 2 ? GET(u64, ip->c) : 0; \
+		u64 *to = SLOT(ip->d); \
+		if (IS_DUE()) \
+			SLOW(slow_due); \
+		to[0] = x; \
+		if ((n) > 1) \
+			to[1] = y; \
+		if ((n) > 2) \
+			to[2] = z; \
+		ip = (const struct we_iop *)(const void *)we_frame_code(fp)->words; \
+		JUMP(ip); \
+	} while (0)
+OP(TAIL_SELF_1) { TAIL_SELF(1); }
+OP(TAIL_SELF_2) { TAIL_SELF(2); }
+OP(TAIL_SELF_3) { TAIL_SELF(3); }
 
 OP(TAIL_IMPORT) {
 	const struct we_func *func = inst->funcs[ip->imm];

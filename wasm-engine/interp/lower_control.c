@@ -365,6 +365,21 @@ static bool load_into_branch(struct we_xlate *t, struct condition *c, bool is_ba
 	return true;
 }
 
+// The last operation adds a constant; its sum is moved and tested: a counter that is a parameter of the loop.
+static bool fuse_add_and_move(struct we_xlate *t, uint32_t counter, const struct we_iop *move)
+{
+	struct we_iop op;
+
+	if (t->last == WE_X_NONE || icode_at(t, t->last) != WE_I_I32_ADD_I)
+		return false;
+	op = *op_at(t, t->last);
+	if (op.a != counter || move->b != counter || !fits_16(op.simm))
+		return false;
+	(void)we_x_take_back(t);
+	we_x_emit_imm(t, WE_I_LOOP_I32_ADD_MOV_NZ, move->a, op.b, 0, op.imm << 16 | counter);
+	return true;
+}
+
 // Take the operation before a branch into it. Returns: false when there is no such pair.
 static bool fuse_branch(struct we_xlate *t, struct condition *c, bool negate, bool is_back)
 {
@@ -376,7 +391,8 @@ static bool fuse_branch(struct we_xlate *t, struct condition *c, bool negate, bo
 		const struct we_iop op = *op_at(t, t->last);
 
 		(void)we_x_take_back(t);
-		we_x_emit_imm(t, WE_I_LOOP_MOV_32_NZ, op.a, op.b, 0, c->a);
+		if (!fuse_add_and_move(t, c->a, &op))
+			we_x_emit_imm(t, WE_I_LOOP_MOV_32_NZ, op.a, op.b, 0, c->a);
 		return true;
 	}
 	if (!is_comparison(&compared, negate))
@@ -740,6 +756,22 @@ void we_lower_br(struct we_xlate *t, const struct we_instr *in, const struct we_
 	we_x_die(t);
 }
 
+// A loop's only parameter, of 32 bits, is moved whether or not the branch is taken, where that goes into the branch and
+// changes nothing else: its home is the parameter's.
+static void send_parameter_home(
+	struct we_xlate *t, const struct we_x_label *label, const struct condition *c)
+{
+	const struct we_x_operand *o;
+
+	if (label->kind != WE_OP_LOOP || label->n_params != 1 || c->compare != 0 || c->is_not ||
+		t->rc != 0)
+		return;
+	o = operand_at(t, n_operands(t) - 1);
+	if (o->where == IN_LOCAL && o->addend == 0 && o->home == label->slot &&
+		we_x_by_width(WE_I_MOV_32, o->type) == WE_I_MOV_32)
+		we_x_top_home(t, 1);
+}
+
 static void branch_if(struct we_xlate *t, struct condition c, we_labelidx to)
 {
 	struct we_x_label *label = label_at(t, to);
@@ -749,6 +781,7 @@ static void branch_if(struct we_xlate *t, struct condition c, we_labelidx to)
 	gather(t, label);
 	if (here(t) != before)
 		t->last = WE_X_NONE;
+	send_parameter_home(t, label, &c);
 	if (label->kind != WE_OP_NONE && !has_moves(t, label)) {
 		word = emit_condition(t, &c, false, label->kind == WE_OP_LOOP);
 		aim(t, label, distance_of(t, word), word);
@@ -888,25 +921,49 @@ static void emit_call(
 	we_x_emit_imm(t, icode, callee, 0, 0, (uintptr_t)&def->code);
 }
 
+// A tail call of this function itself with up to three arguments, each taken from where it was made.
+static void lower_tail_self(struct we_xlate *t)
+{
+	const uint32_t n = t->def->type->n_params;
+	uint32_t from[3] = {0};
+
+	for (uint32_t i = n; i-- > 0;) {
+		const struct we_x_operand o = we_x_pop(t);
+
+		from[i] = we_x_slot_of(t, &o);
+	}
+	we_x_emit(t, (enum we_icode)(WE_I_TAIL_SELF + n), from[0], from[1], from[2],
+		WE_FRAME_BIAS - t->room);
+	we_x_die(t);
+}
+static_assert(WE_I_TAIL_SELF_3 == WE_I_TAIL_SELF + 3, "n arguments");
+
 // arg: a tail call.
 void we_lower_call(struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	const struct we_func_def *def = &t->module->is.funcs[in->of.idx];
+	const struct we_functype *type = def->type;
 	const bool is_tail = how->arg != 0;
-	const uint32_t callee = we_x_pop_arguments(t, def->type);
+	uint32_t callee;
 
+	if (is_tail && def == t->def && type->n_params > 0 && type->n_params <= 3 &&
+		type->n_params == type->n_param_slots) {
+		lower_tail_self(t);
+		return;
+	}
+	callee = we_x_pop_arguments(t, type);
 	if (in->of.idx < t->module->is.n_imported_funcs)
 		we_x_emit_imm(
 			t, is_tail ? WE_I_TAIL_IMPORT : WE_I_CALL_IMPORT, callee, 0, in->of.idx, 0);
 	else if (is_tail && def == t->def)
 		we_x_emit_imm(t, WE_I_TAIL_SELF, callee - t->room, WE_FRAME_BIAS - t->room,
-			def->type->n_param_slots, 0);
+			type->n_param_slots, 0);
 	else
 		emit_call(t, how->icode, callee, def);
 	if (is_tail)
 		we_x_die(t);
 	else
-		we_x_push_types(t, we_functype_results(def->type), def->type->n_results);
+		we_x_push_types(t, we_functype_results(type), type->n_results);
 }
 
 // The slot of a popped 64-bit index as one of 32 bits: no table reaches what is cut off.
