@@ -70,13 +70,14 @@ struct we_func {
 	struct we_store *store;
 	void *entry; // native code that takes this function, by the convention of wasm functions; never NULL
 	void *enter; // native code for callers in C; NULL: none, the interpreter runs it
-	// A call from C may load every integer register from slots that begin below this byte of a page, and go to entry.
-	uint32_t direct_end;   // 0: it goes by enter
-	uint8_t direct_params; // how many
-	bool direct_result;    // what comes back goes to slots[0]
-	we_host_fn host;       // HOST
-	void *env;             // HOST
-	struct we_func *next;  // HOST: of the store
+	// A call from C may load integer registers from slots that begin below this byte of a page, and go to entry. The
+	// three are read at once.
+	uint16_t direct_end;  // 0: it goes by enter
+	bool direct_more;     // five registers, else two
+	bool direct_result;   // what comes back goes to slots[0]
+	we_host_fn host;      // HOST
+	void *env;            // HOST
+	struct we_func *next; // HOST: of the store
 };
 
 struct we_image; // wasm-engine/native/image.h

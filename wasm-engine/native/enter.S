@@ -93,12 +93,10 @@ we_native_enter_window_end:
 	.cfi_endproc
 	.size	we_native_enter, . - we_native_enter
 
-// The frame and the look of a call from the host; its entry is numbered here.
+// The frame and the look of a call from the host; rax: the number of its entry.
 .macro WE_FIRST_BEGIN window
 	.cfi_remember_state
 	movq	%rdx, WE_STORE_ERR(%r8)
-	movq	WE_STORE_N_ENTRIES(%r8), %rax
-	incq	%rax
 	movq	%rax, WE_STORE_N_ENTRIES(%r8)
 	movq	%rax, WE_STORE_ENTRY(%r8)
 	WE_BEGIN %r8, $0
@@ -121,8 +119,9 @@ we_native_enter_window_end:
 .endm
 
 // int we_func_call(struct we_func *, uint64_t *slots, struct we_error *)
-// Filters are called by it. What it costs is above all pairs of call and return, then loads and stores: integers go into the
-// registers here and not in a wrapper, and one look at first_sp stands for all that only slow calls change.
+// Filters are called by it. What it costs is above all pairs of call and return, then loads and stores, three in a cycle at most:
+// integers go into the registers here and not in a wrapper, one look at first_sp stands for all that only slow calls change,
+// and only every 64th entry asks for native code of other functions.
 	.globl	we_func_call
 	.type	we_func_call, @function
 	.p2align 6
@@ -130,10 +129,6 @@ we_func_call:
 	.cfi_startproc
 	movq	WE_FUNC_STORE(%rdi), %r8
 	movq	we_thread@gottpoff(%rip), %r9
-	movq	WE_STORE_ENGINE(%r8), %rcx
-	movq	WE_ENGINE_GENERATION(%rcx), %rcx
-	cmpq	WE_STORE_GENERATION(%r8), %rcx
-	jne	we_func_call_slow
 	cmpq	$0, %fs:WE_THREAD_ACTIVATION(%r9)
 	jne	we_func_call_slow
 	movl	%fs:WE_THREAD_TID(%r9), %ecx
@@ -143,26 +138,30 @@ we_func_call:
 	je	we_func_call_slow
 	cmpq	WE_STORE_FIRST_SP(%r8), %rsp
 	jne	3f
-1:	movl	%esi, %ecx
+1:	movq	WE_STORE_N_ENTRIES(%r8), %rax
+	incq	%rax
+	testb	$63, %al
+	je	6f
+7:	movl	%esi, %ecx
 	andl	$WE_HOST_PAGE_BYTES - 1, %ecx
-	cmpl	WE_FUNC_DIRECT_END(%rdi), %ecx
+	movl	WE_FUNC_DIRECT_END(%rdi), %r10d
+	cmpw	%r10w, %cx
 	jae	4f
 	WE_FIRST_BEGIN we_native_direct_window
-	movq	%rsi, %r12
-	cmpb	$2, WE_FUNC_DIRECT_PARAMS(%rdi)
-	ja	we_native_more_window
+	leaq	WE_ACT_PC(%rsp), %r12
+	testl	$1 << (8 * (WE_FUNC_DIRECT_RESULT - WE_FUNC_DIRECT_END)), %r10d
+	cmovneq	%rsi, %r12
+	testl	$1 << (8 * (WE_FUNC_DIRECT_MORE - WE_FUNC_DIRECT_END)), %r10d
+	jne	we_native_more_window
 5:	movq	8(%rsi), %rdx
 	movq	(%rsi), %rsi
 	call	*WE_FUNC_ENTRY(%rdi)
 	.globl	we_native_direct_window_end // for tests
 	.hidden	we_native_direct_window_end
 we_native_direct_window_end:
-	movq	WE_ACT_FUNC(%rsp), %rdx
 	WE_FIRST_BACK
-	cmpb	$0, WE_FUNC_DIRECT_RESULT(%rdx)
-	je	2f
 	movq	%rax, (%r12)
-2:	movq	-16(%rbp), %r12
+	movq	-16(%rbp), %r12
 	WE_FIRST_END
 	WE_WINDOW we_native_more_window
 	.cfi_remember_state
@@ -180,6 +179,11 @@ we_native_more_window_end:
 we_native_first_window_end:
 	WE_FIRST_BACK
 	WE_FIRST_END
+6:	movq	WE_STORE_ENGINE(%r8), %rcx
+	movq	WE_ENGINE_GENERATION(%rcx), %rcx
+	cmpq	WE_STORE_GENERATION(%r8), %rcx
+	je	7b
+	jmp	we_func_call_slow
 3:	// Not from where the last call came: guests stay above the end of this stack, or of what the store allows.
 	movl	WE_STORE_N_FRAMES(%r8), %ecx
 	orq	WE_STORE_EXCEPTION(%r8), %rcx

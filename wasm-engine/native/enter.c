@@ -36,7 +36,7 @@ AT(we_func, store, WE_FUNC_STORE);
 AT(we_func, entry, WE_FUNC_ENTRY);
 AT(we_func, enter, WE_FUNC_ENTER);
 AT(we_func, direct_end, WE_FUNC_DIRECT_END);
-AT(we_func, direct_params, WE_FUNC_DIRECT_PARAMS);
+AT(we_func, direct_more, WE_FUNC_DIRECT_MORE);
 AT(we_func, direct_result, WE_FUNC_DIRECT_RESULT);
 AT(we_engine, native_generation, WE_ENGINE_GENERATION);
 AT(we_thread, activation, WE_THREAD_ACTIVATION);
@@ -53,7 +53,7 @@ AT(we_native_regs, floats, WE_REGS_FLOATS);
 static_assert(sizeof(((struct we_store *)NULL)->limits.stack_bytes) == 4 &&
 		      sizeof(((struct we_store *)NULL)->n_frames) == 4 &&
 		      sizeof(((struct we_store *)NULL)->has_heap_budget) == 1 &&
-		      sizeof(((struct we_func *)NULL)->direct_end) == 4 &&
+		      sizeof(((struct we_func *)NULL)->direct_end) == 2 &&
 		      sizeof(((struct we_func *)NULL)->direct_result) == 1,
 	"as enter.S loads them");
 static_assert(WE_ABI_INTS == 6, "we_func_call fills all but the context");

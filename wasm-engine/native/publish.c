@@ -80,7 +80,7 @@ static void *code_at(const struct we_image *image, uint32_t offset)
 
 // Where in a page the slots of a call may begin so that all integer registers can be loaded from them, however few they are;
 // 0: a call takes more than loading these and storing one result.
-static uint32_t direct_end(const struct we_functype *type)
+static uint16_t direct_end(const struct we_functype *type)
 {
 	const uint32_t n = type->n_params + type->n_results;
 
@@ -106,7 +106,7 @@ static void bind_image(struct we_instance *inst, const struct we_image *image)
 		func->entry = code_at(image, from->entry);
 		func->enter = from->enter != 0 ? code_at(image, from->enter) : NULL;
 		func->direct_end = func->enter != NULL ? direct_end(func->type) : 0;
-		func->direct_params = (uint8_t)func->type->n_params; // looked at when that is not 0
+		func->direct_more = func->type->n_params > 2;
 		func->direct_result = func->type->n_results > 0;
 	}
 }
