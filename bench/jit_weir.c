@@ -3,7 +3,8 @@
 //
 //	jit_weir run FILE ARGUMENT WARM CALLS      as interp_weir.c says
 //	jit_weir module FILE                       writes the module that `calls` runs, for the peers
-//	jit_weir calls COUNT                       nanoseconds each, of COUNT; 21 such
+//	jit_weir calls COUNT                       nanoseconds each, of COUNT; many such, and again under the name and
+//	                                           `-quiet` those before and after which the core was ours
 //	    enter NS...                            the host calls (i32, i32) -> i32
 //	    import NS...                           a turn of a loop that calls the host: (i32) -> i32
 //	    same NS...                             a turn of a loop with a call_indirect, always of the same function
@@ -15,6 +16,7 @@
 //	    module NS...                           we_module_create
 //	    code NS...                             its code from the cache
 #include "guest.h"
+#include "quiet.h"
 
 #include "../wasm-engine/interp/test_draft.h"
 
@@ -25,7 +27,7 @@
 #include <sys/resource.h>
 
 enum {
-	SLICES = 21,
+	SLICES = 201,
 };
 
 static int next(void *env, uint64_t *slots, struct we_error *err)
@@ -84,29 +86,49 @@ static void write_module(const char *path)
 	}
 }
 
-static void time_enter(struct we_func *add, uint32_t count)
+// The nanoseconds of each of count calls or turns.
+typedef double slice_fn(struct we_func *func, uint32_t count, uint32_t second);
+
+static double time_enter(struct we_func *add, uint32_t count, uint32_t second)
 {
-	uint64_t slots[2] = {0, 1};
+	uint64_t slots[2] = {0, second};
 	const uint64_t begin_ns = now_ns();
 	struct we_error err;
 
-	// Each call adds one to the result of the one before, which stays where it is.
+	// Each call adds to the result of the one before, which stays where it is.
 	for (uint32_t i = 0; i < count; i++)
 		if (we_func_call(add, slots, &err) != 0)
 			must(1, &err, "add");
-	if ((uint32_t)slots[0] != count)
+	if ((uint32_t)slots[0] != count * second)
 		exit(1);
-	printf(" %.3f", (double)(now_ns() - begin_ns) / count);
+	return (double)(now_ns() - begin_ns) / count;
 }
 
-static void print_turns(const char *key, struct we_func *func, uint32_t count, uint32_t second)
+static double time_turns(struct we_func *func, uint32_t count, uint32_t second)
 {
-	printf("%s", key);
-	for (uint32_t i = 0; i < SLICES; i++) {
-		uint64_t slots[3] = {count, 0, second};
+	uint64_t slots[3] = {count, 0, second};
 
-		printf(" %.3f", (double)guest_time_call(func, slots) / count);
+	return (double)guest_time_call(func, slots) / count;
+}
+
+static void print_slices(
+	const char *key, slice_fn *time, struct we_func *func, uint32_t count, uint32_t second)
+{
+	double ns[SLICES];
+	bool is_quiet[SLICES + 1];
+
+	is_quiet[0] = quiet_moment();
+	for (uint32_t i = 0; i < SLICES; i++) {
+		ns[i] = time(func, count, second);
+		is_quiet[i + 1] = quiet_moment();
 	}
+	printf("%s", key);
+	for (uint32_t i = 0; i < SLICES; i++)
+		printf(" %.3f", ns[i]);
+	printf("\n%s-quiet", key);
+	for (uint32_t i = 0; i < SLICES; i++)
+		if (is_quiet[i] && is_quiet[i + 1])
+			printf(" %.3f", ns[i]);
 	putchar('\n');
 }
 
@@ -116,13 +138,10 @@ static void calls(struct guest_tier tier, uint32_t count)
 
 	guest_load(&g, calls_module());
 	guest_instantiate(&g);
-	printf("enter");
-	for (uint32_t i = 0; i < SLICES; i++)
-		time_enter(guest_export(&g, "add"), count);
-	putchar('\n');
-	print_turns("import", guest_export(&g, "import"), count, 0);
-	print_turns("same", guest_export(&g, "indirect"), count, 0);
-	print_turns("turns", guest_export(&g, "indirect"), count, 1);
+	print_slices("enter", time_enter, guest_export(&g, "add"), count, 1);
+	print_slices("import", time_turns, guest_export(&g, "import"), count, 0);
+	print_slices("same", time_turns, guest_export(&g, "indirect"), count, 0);
+	print_slices("turns", time_turns, guest_export(&g, "indirect"), count, 1);
 	guest_unload(&g);
 }
 

@@ -618,24 +618,29 @@ static void operation_answers_what_its_instructions_do(void **state)
 			LOOP_BEGIN "local.get 4 i32.const 3 i32.lt_u local.set 5 local.get 5 "
 				   "local.tee 3" LOOP_END LOCALS_32},
 		{'i', WE_I_LOOP_MOV_32_NZ,
-			"i32.const 6 local.set 4 local.get 0 loop 0 i32.const 3 i32.mul local.set 5 "
+			"i32.const 6 local.set 4 local.get 0 loop 0 i32.const 3 i32.mul local.set "
+			"5 "
 			"local.get 4 i32.const -1 i32.add ^ local.set 4 local.get 5 local.get 4 "
 			"br_if 0 end local.set 3" LOCALS_32},
 		{'f', WE_I_LOOP_MOV_32_NZ,
-			"i32.const 6 local.set 4 local.get 0 loop 0 local.get 1 f32.add local.set 3 "
+			"i32.const 6 local.set 4 local.get 0 loop 0 local.get 1 f32.add local.set "
+			"3 "
 			"local.get 4 i32.const -1 i32.add ~ local.set 4 local.get 3 local.get 4 "
 			"br_if 0 end i32.reinterpret_f32" RESULT_32},
 		{'i', WE_I_LOOP_I32_ADD_MOV_NZ,
 			"local.get 0 i32.const 7 i32.and i32.const 1 i32.add loop 0 i32.const -1 "
 			"i32.add ^ local.tee 4 local.get 4 br_if 0 end local.set 3" LOCALS_32},
 		{'i', WE_I_LOOP_I32_ADD_MOV_NZ,
-			"i32.const -0x38000 loop 0 i32.const 0x7000 i32.add ^ local.tee 4 local.get "
+			"i32.const -0x38000 loop 0 i32.const 0x7000 i32.add ^ local.tee 4 "
+			"local.get "
 			"4 br_if 0 end local.set 3" LOCALS_32},
 		{'i', WE_I_N,
-			"i32.const -0x38000 loop 0 i32.const 0x8000 i32.add ^ local.tee 4 local.get "
+			"i32.const -0x38000 loop 0 i32.const 0x8000 i32.add ^ local.tee 4 "
+			"local.get "
 			"4 br_if 0 end local.set 3" LOCALS_32},
 		{'i', WE_I_N,
-			"i32.const 6 loop 0 i32.const -1 i32.add ^ local.set 4 local.get 0 local.get "
+			"i32.const 6 loop 0 i32.const -1 i32.add ^ local.set 4 local.get 0 "
+			"local.get "
 			"4 local.get 4 br_if 0 i32.add end local.set 3" LOCALS_32},
 	};
 
@@ -792,8 +797,8 @@ static void tail_call_of_itself_starts_the_function_anew(void **state)
 		memcpy(slots, cases[i].arguments, sizeof(slots));
 		guest_open(&g, NULL, NULL);
 		draft_begin(&d);
-		(void)draft_func(&d, draft_type(&d, cases[i].type), cases[i].local, cases[i].code,
-			"run");
+		(void)draft_func(
+			&d, draft_type(&d, cases[i].type), cases[i].local, cases[i].code, "run");
 		draft_end(&d, &b);
 		inst = guest_instance(&g, &b);
 		assert_true(has_operation(inst, cases[i].icode));
