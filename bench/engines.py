@@ -11,6 +11,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 PEERS = os.path.join(TOP, "bench", "peers")
@@ -160,6 +161,38 @@ class Engines:
         """The engines in the order of this round."""
         engines = [engine for engine in self.commands if names is None or engine in names]
         return engines[::-1] if turn % 2 else engines
+
+
+class Quiet:
+    """Of each key that weir measures, the figures of moments in which nobody shared its core: quiet.h says how it knows."""
+
+    LEAST = 100  # figures of a key, before they count
+    SECONDS = 20  # to come by them, at most
+
+    def __init__(self, keys):
+        self.figures = {key: [] for key in keys}
+
+    def note(self, said):
+        for key, figures in self.figures.items():
+            figures.extend(float(figure) for figure in said[key + "-quiet"])
+
+    def ask(self, ask):
+        """Note what ask() says until there are enough."""
+        end = time.monotonic() + self.SECONDS
+        while min(map(len, self.figures.values())) < self.LEAST and time.monotonic() < end:
+            self.note(ask())
+
+    def median(self, key):
+        """None when they are too few."""
+        return statistics.median(self.figures[key]) if len(self.figures[key]) >= self.LEAST else None
+
+
+def quiet_text(value, width):
+    return f"{value:{width}.2f}" if value is not None else f"{'?':>{width}}"
+
+
+QUIET_NOTE = ("core is ours: the median of the times before and after which the core made a turn of a loop in a tick of its base clock, so was\n"
+              "not shared; it is what is compared. ?: too few of them, and all are")
 
 
 def median_ns(words):

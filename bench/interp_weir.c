@@ -10,7 +10,9 @@
 //	    compile NS...                          the COUNT that follow
 //	interp_weir instantiate FILE COUNT         made and let go
 //	    untouched NS...
+//	    untouched-quiet NS...                  of these the ones before and after which nobody shared the core
 //	    touched NS...                          the guest's `touch` wrote to each 4 KiB page of its memory between
+//	    touched-quiet NS...
 //	    touch NS...                            what those writes took: here the kernel's part shows
 //	interp_weir entry CALLS
 //	    enter NS                               a call from the host to an empty function
@@ -19,11 +21,16 @@
 // ARGUMENT is i32:N, i64:N or - for none. Modules may import env.clock_ms: () -> i32. The programs in bench/peers take the
 // same commands.
 #include "guest.h"
+#include "quiet.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+	BATCH = 8, // instances between two looks at the core
+};
 
 static int nothing(void *env, uint64_t *slots, struct we_error *err)
 {
@@ -72,24 +79,50 @@ static uint64_t instantiate_once(struct guest *g, bool touch, uint64_t *ret_touc
 	return ns + now_ns() - begin_ns;
 }
 
+// One after the other, all into ns, those of quiet batches into quiet_ns, too. Returns: how many these are.
+static uint32_t instantiate_many(struct guest *g, bool touch, uint32_t count, uint64_t *ns,
+	uint64_t *touch_ns, uint64_t *quiet_ns)
+{
+	bool was_quiet = quiet_moment();
+	uint32_t n_quiet = 0;
+
+	for (uint32_t begin = 0; begin < count; begin += BATCH) {
+		const uint32_t n = count - begin < BATCH ? count - begin : BATCH;
+		bool is_quiet;
+
+		for (uint32_t i = begin; i < begin + n; i++)
+			ns[i] = instantiate_once(g, touch, &touch_ns[i]);
+		is_quiet = quiet_moment();
+		if (was_quiet && is_quiet) {
+			memcpy(quiet_ns + n_quiet, ns + begin, n * sizeof(*ns));
+			n_quiet += n;
+		}
+		was_quiet = is_quiet;
+	}
+	return n_quiet;
+}
+
 static void instantiate(const char *path, uint32_t count)
 {
 	const struct we_bytes bytes = read_file(path);
 	uint64_t *ns = must_alloc(count, sizeof(*ns));
 	uint64_t *touch_ns = must_alloc(count, sizeof(*touch_ns));
+	uint64_t *quiet_ns = must_alloc(count, sizeof(*quiet_ns));
 	struct guest g = {.import = nothing, .gives_i32 = true};
 
 	guest_load(&g, bytes);
 	for (uint32_t touch = 0; touch < 2; touch++) {
 		uint64_t warm_ns;
+		uint32_t n_quiet;
 
 		(void)instantiate_once(&g, touch, &warm_ns);
-		for (uint32_t i = 0; i < count; i++)
-			ns[i] = instantiate_once(&g, touch, &touch_ns[i]);
+		n_quiet = instantiate_many(&g, touch, count, ns, touch_ns, quiet_ns);
 		print_ns(touch ? "touched" : "untouched", ns, count);
+		print_ns(touch ? "touched-quiet" : "untouched-quiet", quiet_ns, n_quiet);
 	}
 	print_ns("touch", touch_ns, count);
 	guest_unload(&g);
+	free(quiet_ns);
 	free(touch_ns);
 	free(ns);
 	bytes_free(bytes);
