@@ -593,6 +593,10 @@ static void operation_answers_what_its_instructions_do(void **state)
 		{'d', WE_I_F64_ADD_MUL,
 			"local.get 2 local.get 0 local.get 1 f64.mul ^ f64.add "
 			"i64.reinterpret_f64"},
+		{'l', WE_I_I32_EQ_I,
+			"local.get 0 i32.wrap_i64 i32.const -8 i32.add ~ i32.eqz" RESULT_32},
+		{'f', WE_I_I32_EQ_I,
+			"local.get 0 i32.reinterpret_f32 i32.const -8 i32.add ~ i32.eqz" RESULT_32},
 		{'l', WE_I_RET_ADD_64, "local.get 0 local.get 1 i64.add ^"},
 		{'i', WE_I_BR_MOV_32,
 			"block void block void local.get 1 br_if 0 local.get 0 local.set 3 br 1 "

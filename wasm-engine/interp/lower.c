@@ -364,8 +364,10 @@ static bool push_sum(struct we_xlate *t, const struct we_x_operand *x, uint32_t 
 		(void)we_x_push(t, WE_T_I32);
 	else
 		return false;
-	if (t->rc == 0)
+	if (t->rc == 0) {
+		operand_at(t, n_operands(t) - 1)->type = WE_T_I32; // the local's may be another
 		operand_at(t, n_operands(t) - 1)->addend = x->addend + constant_bits;
+	}
 	return true;
 }
 

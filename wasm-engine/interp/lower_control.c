@@ -756,8 +756,8 @@ void we_lower_br(struct we_xlate *t, const struct we_instr *in, const struct we_
 	we_x_die(t);
 }
 
-// A loop's only parameter, of 32 bits, is moved whether or not the branch is taken, where that goes into the branch and
-// changes nothing else: its home is the parameter's.
+// A loop's only parameter, of 32 bits, is moved whether or not the branch is taken, where it changes nothing else (its home is
+// the parameter's): mostly the move goes into the branch.
 static void send_parameter_home(
 	struct we_xlate *t, const struct we_x_label *label, const struct condition *c)
 {

@@ -121,7 +121,7 @@ we_native_enter_window_end:
 // int we_func_call(struct we_func *, uint64_t *slots, struct we_error *)
 // Filters are called by it. What it costs is above all pairs of call and return, then loads and stores, three in a cycle at most:
 // integers go into the registers here and not in a wrapper, one look at first_sp stands for all that only slow calls change,
-// and only every 64th entry asks for native code of other functions.
+// and only every eighth entry asks for native code of other functions.
 	.globl	we_func_call
 	.type	we_func_call, @function
 	.p2align 6
@@ -140,7 +140,7 @@ we_func_call:
 	jne	3f
 1:	movq	WE_STORE_N_ENTRIES(%r8), %rax
 	incq	%rax
-	testb	$63, %al
+	testb	$7, %al
 	je	6f
 7:	movl	%esi, %ecx
 	andl	$WE_HOST_PAGE_BYTES - 1, %ecx

@@ -54,6 +54,7 @@ static_assert(sizeof(((struct we_store *)NULL)->limits.stack_bytes) == 4 &&
 		      sizeof(((struct we_store *)NULL)->n_frames) == 4 &&
 		      sizeof(((struct we_store *)NULL)->has_heap_budget) == 1 &&
 		      sizeof(((struct we_func *)NULL)->direct_end) == 2 &&
+		      sizeof(((struct we_func *)NULL)->direct_more) == 1 &&
 		      sizeof(((struct we_func *)NULL)->direct_result) == 1,
 	"as enter.S loads them");
 static_assert(WE_ABI_INTS == 6, "we_func_call fills all but the context");

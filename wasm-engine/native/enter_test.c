@@ -553,6 +553,22 @@ static void code_published_later_is_taken_up_at_the_next_call(void **state)
 	assert_int_equal((uint32_t)slots[0], 8);
 }
 
+// What is published for others: an entry that has native code itself asks at every eighth.
+static void native_entry_takes_up_what_is_published_within_eight_calls(void **state)
+{
+	struct rig *rig = *state;
+	const struct we_store *store = rig->g.store;
+
+	for (uint32_t turn = 0; turn < 20; turn++) {
+		const uint64_t now = atomic_fetch_add(&store->engine->native_generation, 1) + 1;
+
+		for (uint32_t i = 0; i < 8; i++)
+			assert_int_equal((uint32_t)rig_ask(rig, TEST_TWICE, i), 2 * i);
+		assert_int_equal(store->native.generation, now);
+		assert_int_equal((uint32_t)rig_ask(rig, TEST_TWICE, 4), 8);
+	}
+}
+
 static void code_without_checks_needs_the_whole_reservation(void **state)
 {
 	struct rig *rig = *state;
@@ -617,6 +633,7 @@ int main(void)
 		TEST(shadow_stacks_of_all_entries_are_seen),
 		TEST(store_set_to_the_interpreter_runs_no_native_code),
 		TEST(code_published_later_is_taken_up_at_the_next_call),
+		TEST(native_entry_takes_up_what_is_published_within_eight_calls),
 		TEST(code_without_checks_needs_the_whole_reservation),
 		TEST(image_of_other_functions_is_refused),
 	};

@@ -184,7 +184,7 @@ static void code_is_mapped_for_execution_and_never_writable(void **state)
 	assert_ptr_equal(we_space_find((uintptr_t)code), image);
 	assert_ptr_equal(we_space_find((uintptr_t)code + image->header.code_bytes - 1), image);
 	assert_null(we_space_find((uintptr_t)code - 1));
-	// Near the engine's own code: a call that crosses 2 GiB costs more than the rest of it.
+	// Near the engine's own code, where a program finds room for it.
 	assert_true((uintptr_t)code - (uintptr_t)we_space_find + (UINT64_C(1) << 31) <
 		    UINT64_C(1) << 32);
 	assert_null(we_space_find((uintptr_t)&flags));

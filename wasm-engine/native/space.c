@@ -40,7 +40,7 @@ static uint64_t n_pages_of(uint64_t bytes)
 	return (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
 }
 
-// Address space, around hint if it is free.
+// Address space, at hint if it is free.
 static void *map_nothing(uintptr_t hint)
 {
 	return mmap((void *)hint, SPACE_BYTES, PROT_NONE,

@@ -2,8 +2,9 @@
 // we_space: the address space of the process where native code lies.
 //
 // Module path 3/6. One reservation for all images, made when the first is mapped and near the engine's own code, so that a
-// program counter is told apart by two compares and a look into an array, and calls between the two are short. What is mapped comes from a memory file that was filled by writing and is then
-// sealed: no page of it is or becomes writable, instructions can be executed, constants cannot.
+// program counter is told apart by two compares and a look into an array, and calls between the two are short. What is
+// mapped comes from a memory file that was filled by writing and is then sealed: no page of it is or becomes writable,
+// instructions can be executed, constants cannot.
 // Owns:   the reservation.
 // Thread: any; mapping takes a lock, finding takes none and may be done in a signal handler.
 #pragma once
