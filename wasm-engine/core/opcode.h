@@ -103,3 +103,11 @@ static inline uint32_t we_op_width(enum we_op op)
 {
 	return (we_op_info[op].flags / WE_OP_FLAG_W1) & 31u;
 }
+
+// Does it touch a memory where that may be out of bounds?
+static inline bool we_op_is_access(enum we_op op)
+{
+	const uint32_t flags = we_op_info[op].flags;
+
+	return (flags & WE_OP_FLAG_MEM) != 0 && (flags & WE_OP_FLAG_MAY_TRAP) != 0;
+}

@@ -13,6 +13,7 @@
 
 #include "abi.h"
 #include "object.h"
+#include "places.h"
 #include "scan.h"
 #include "target.h"
 #include "widen.h"
@@ -195,6 +196,7 @@ static void finish_functions(struct unit *u)
 		if (LLVMIsDeclaration(fn) ||
 			unit_name_read(LLVMGetValueName2(fn, &len), &idx, &turn) == NULL)
 			continue;
+		restore_places(fn);
 		widen_addresses(u, fn);
 		if (has_calls(fn))
 			guard_stack(u, fn, u->module->is.funcs[idx].body.at);

@@ -19,6 +19,9 @@ struct piece {
 	uint64_t at; // in the code
 };
 
+// The place of a row that ends a sequence, until fill_places has seen it.
+#define PLACE_END UINT32_MAX
+
 struct linking {
 	const uint8_t *object;
 	size_t n;
@@ -383,7 +386,7 @@ static void note_line(void *env, uint64_t offset, uint32_t line, bool is_end)
 	if (offset > l->code_bytes) // of nothing that is here
 		return;
 	place = func_add(&l->places, sizeof(*place));
-	*place = (struct we_image_place){.pc = (uint32_t)offset, .at = is_end ? 0 : line};
+	*place = (struct we_image_place){.pc = (uint32_t)offset, .at = is_end ? PLACE_END : line};
 }
 
 // The program's addresses are in .text: where that is in the code.
@@ -403,6 +406,57 @@ static void relocate_lines(
 			continue;
 		value = at + (uint64_t)relas[k].r_addend;
 		memcpy(program + relas[k].r_offset, &value, 8);
+	}
+}
+
+// at: from the object, which may be damaged.
+static bool is_access_at(const struct we_module *module, uint32_t at)
+{
+	const struct we_span rest = {at, (uint32_t)module->bytes.len};
+	struct we_reader r;
+	struct we_instr in;
+
+	if (at >= rest.end)
+		return false;
+	we_module_reader(module, rest, &r, NULL);
+	return we_instr_read(&r, &in) >= 0 && we_op_is_access(in.op);
+}
+
+// Number of the range that the instruction is in, or of ranges when in none.
+static size_t range_at(const struct linking *l, uint32_t pc)
+{
+	const struct we_image_range *ranges = l->ranges.data;
+	size_t lo = 0;
+	size_t hi = l->ranges.len;
+
+	while (lo < hi) { // the first that ends beyond it
+		const size_t mid = lo + (hi - lo) / 2;
+
+		if (ranges[mid].end <= pc)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+// The code generator makes instructions without a place: of a load and an extension, for one. Such a load's place is that of the next
+// access to memory: behind it stands its pin (func_pin), which has a row though no code, and nothing that faults moves across a pin.
+static void fill_places(struct linking *l)
+{
+	struct we_image_place *places = l->places.data;
+	struct we_image_place next = {0};
+
+	for (size_t i = l->places.len; i-- > 0;) {
+		if (places[i].at == PLACE_END) {
+			places[i].at = 0;
+			next.at = 0;
+		} else if (places[i].at != 0) {
+			if (is_access_at(l->u->module, places[i].at))
+				next = places[i];
+		} else if (range_at(l, places[i].pc) == range_at(l, next.pc)) {
+			places[i].at = next.at;
+		}
 	}
 }
 
@@ -448,6 +502,7 @@ static int note_places(struct linking *l)
 		if (!ok)
 			return refuse(l, "its line table is damaged", NULL);
 	}
+	fill_places(l);
 	tidy_places(l);
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
+#include <llvm/Config/llvm-config.h>
 #include <pthread.h>
 
 #include <assert.h>
@@ -11,9 +12,18 @@
 
 static void init(void)
 {
-	// Loops of a few instructions are unrolled: one branch taken in each turn is what they cost beside a busy sibling core.
-	// Not larger ones, which take longer to compile (docs/jit.md).
-	static const char *const options[] = {"we-jit", "-unroll-partial-threshold=24"};
+	static const char *const options[] = {
+		"we-jit",
+		// Loops of a few instructions are unrolled: one branch taken in each turn is what they cost beside a busy sibling
+		// core. Not larger ones, which take longer to compile (docs/jit.md).
+		"-unroll-partial-threshold=24",
+		// What has no place has a row that says so: fill_places.
+		"-use-unknown-locations=Enable",
+#if LLVM_VERSION_MAJOR >= 21
+		// Two accesses made one have the place of one of them, not that of a function or call around both.
+		"-pick-merged-source-locations",
+#endif
+	};
 
 	LLVMInitializeX86TargetInfo();
 	LLVMInitializeX86Target();

@@ -175,6 +175,35 @@ static const struct shape shapes[] = {
 				    "i32.add local.set 0 local.get 2 i32.const 1 i32.add local.tee "
 				    "2 i32.const 5 i32.lt_u "
 				    "br_if 0 end i32.const 4"},
+	// ---- places ----
+	{"a load of which an index is made with a mask",
+		"local.get 0 i32.const 131064 i32.and i32.load 0 i32.const 65535 i32.and "
+		"i32.load8_u 1"},
+	{"another behind an access that does not fault",
+		"i32.const 16 i32.load 0 local.get 0 i32.const 131064 i32.and i32.load 0 i32.const "
+		"65535 i32.and i32.load8_u 1 i32.add"},
+	{"a vector of a word of which one lane is used",
+		"i32.const 16 i32.load 0 local.get 0 v128.load32_zero 0 i16x8.extract_lane_u 0 "
+		"i32.add"},
+	{"an invariant load at the head of a loop", "local.get 0 i32.const 8 i32.add local.set 3 "
+						    "i32.const 5 local.set 2 loop void local.get 0 "
+						    "i32.load 0 local.get 3 i32.add local.set 3 "
+						    "local.get 2 i32.const 1 i32.sub local.tee 2 "
+						    "br_if 0 end local.get 3"},
+	{"an invariant load at the head of a loop, and another behind its exit",
+		"block void loop void local.get 0 i32.load 0 local.set 3 local.get 1 i32.const 3 "
+		"i32.mul i32.const 7 i32.add i32.const 5 i32.rotl local.set 1 local.get 1 "
+		"i32.const 5 i32.mul i32.const 8 i32.add i32.const 6 i32.rotl local.set 1 "
+		"local.get 1 i32.const 7 i32.mul i32.const 9 i32.add i32.const 7 i32.rotl "
+		"local.set 1 local.get 1 i32.const 9 i32.mul i32.const 10 i32.add i32.const 8 "
+		"i32.rotl local.set 1 local.get 1 i32.const 11 i32.mul i32.const 11 i32.add "
+		"i32.const 9 i32.rotl local.set 1 local.get 1 i32.const 13 i32.mul i32.const 12 "
+		"i32.add i32.const 10 i32.rotl local.set 1 local.get 1 i32.const 15 i32.mul "
+		"i32.const 13 i32.add i32.const 11 i32.rotl local.set 1 local.get 1 i32.const 17 "
+		"i32.mul i32.const 14 i32.add i32.const 12 i32.rotl local.set 1 local.get 1 "
+		"i32.const 77 i32.eq br_if 1 local.get 2 i32.load 16 local.get 3 i32.xor local.set "
+		"3 local.get 2 i32.const 4 i32.add local.tee 2 i32.const 20 i32.lt_u br_if 0 end "
+		"end local.get 3"},
 	// ---- proofs ----
 	{"a narrower load after a wider one",
 		"local.get 0 i64.load 0 drop local.get 0 i32.load 4 drop i32.const 1"},
@@ -442,6 +471,10 @@ static const struct shape shapes[] = {
 	{"a function that calls itself", "local.get 0 local.get 1 call 8"},
 	{"a function that calls itself and ends below the memory's end",
 		"i32.const 65488 local.get 0 i32.sub local.get 1 call 8"},
+	{"a function that calls itself, and stores in the last call",
+		"local.get 0 local.get 1 call 10"},
+	{"a function that calls itself, and another that stores in the last call",
+		"local.get 0 local.get 1 call 11"},
 	{"an exception through calls of one function", "local.get 0 local.get 1 call 9"},
 	{"an exception that what was called throws", "i32.const 16 i32.const 1 i32.store 0 block "
 						     "void try_table void 1 catch 0 0 local.get 0 "
@@ -560,8 +593,7 @@ static bool is_access(const struct subject *s, uint64_t offset)
 	struct we_instr in;
 
 	we_module_reader(module, span, &r, NULL);
-	return we_instr_read(&r, &in) == 0 && (we_op_info[in.op].flags & WE_OP_FLAG_MEM) != 0 &&
-	       (we_op_info[in.op].flags & WE_OP_FLAG_MAY_TRAP) != 0;
+	return we_instr_read(&r, &in) == 0 && we_op_is_access(in.op);
 }
 
 static void same_end(
@@ -608,7 +640,7 @@ static void compare(struct subject *s, const char *func, const char *what, uint3
 // ---- modules -------------------------------------------------------------------------------------
 
 // Types: 0 i32 i32 -> i32, 1 i32 -> i32, 2 a structure, 3 an array, 4 i32 i32, 5 nothing. Functions 0 and 1 are for
-// references, 2 loads, 3 stores, 4 loads, and throws what is odd, 7 to 9 call themselves.
+// references, 2 loads, 3 stores, 4 loads, and throws what is odd, 7 to 11 call themselves.
 static void begin_subject(struct draft *d)
 {
 	uint32_t none;
@@ -660,6 +692,16 @@ static void begin_subject(struct draft *d)
 		"return end end i32.const 16 local.get 1 i32.store 0 i32.const 99 return end "
 		"local.get 0 local.get 1 i32.const 1 i32.sub call 9 i32.const 1 i32.add",
 		"throws");
+	draft_func(d, 0, "",
+		"local.get 1 i32.const 7 i32.and local.tee 1 if void local.get 0 local.get 1 "
+		"i32.const 1 "
+		"i32.sub call 10 return end local.get 0 i32.const 7 i32.store 0 i32.const 3",
+		NULL);
+	draft_func(d, 0, "",
+		"local.get 1 i32.const 7 i32.and local.tee 1 if void local.get 0 local.get 1 "
+		"i32.const 1 "
+		"i32.sub call 11 return end local.get 0 i32.const 7 call 3 i32.const 3",
+		NULL);
 	draft_elem_funcs(d, false, 0, 2);
 	draft_data(d, "a few bytes");
 }

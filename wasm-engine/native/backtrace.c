@@ -124,13 +124,6 @@ noreturn void we_native_fail(struct we_store *store, int rc)
 	leave(we_thread.activation, rc);
 }
 
-static bool is_access(const struct we_instr *in)
-{
-	const uint32_t flags = we_op_info[in->op].flags;
-
-	return (flags & WE_OP_FLAG_MEM) != 0 && (flags & WE_OP_FLAG_MAY_TRAP) != 0;
-}
-
 // The last access to memory at or before the instruction, in the body that it stands in, or the instruction itself.
 static uint32_t last_access(const struct we_module *module, struct we_span body, uint32_t at)
 {
@@ -143,7 +136,7 @@ static uint32_t last_access(const struct we_module *module, struct we_span body,
 		body.at = at;
 	we_module_reader(module, body, &r, NULL);
 	while (we_reader_pos(&r) <= at && we_instr_read(&r, &in) >= 0)
-		if (is_access(&in))
+		if (we_op_is_access(in.op))
 			last = in.at;
 	return last;
 }
