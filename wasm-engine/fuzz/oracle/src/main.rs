@@ -10,19 +10,21 @@ mod mutate;
 mod pool;
 mod rng;
 mod run;
+mod short;
 mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str = "usage: weir-oracle validate | run | tiers [OPTION...]
+const USAGE: &str = "usage: weir-oracle validate | run | tiers | short [OPTION...]
        weir-oracle generate [OPTION...]
        weir-oracle replay FILE.wasm
 
 validate   mutants against wasmparser
 run        generated modules against wasmtime
 tiers      smaller ones, as native code too
+short      modules of short functions, as native code too
 generate   write what run would begin with to the state folder
 replay     both on one file, aloud
 
@@ -82,8 +84,9 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
     let good = match (args.command.as_str(), args.file) {
         ("validate", None) => validate::run(&args.options, &args.conformance),
-        ("run", None) => run::run(&args.options, false),
-        ("tiers", None) => run::run(&args.options, true),
+        ("run", None) => run::run(&args.options, run::Part::Run),
+        ("tiers", None) => run::run(&args.options, run::Part::Tiers),
+        ("short", None) => run::run(&args.options, run::Part::Short),
         ("generate", None) => {
             run::generate(&args.options);
             true

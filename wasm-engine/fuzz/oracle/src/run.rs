@@ -7,6 +7,7 @@ use crate::features;
 use crate::generate::{self, Subject, FUEL};
 use crate::limits::{has_loose_nans, has_relaxed, masked, FREE_RELAXED, LOOSE_NANS, RUN};
 use crate::rng::Rng;
+use crate::short;
 use std::ffi::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -1069,29 +1070,62 @@ fn one(
     }
 }
 
-/// A large module, or most often a small one where native code is made of it.
-fn subject(rng: &mut Rng, native: bool) -> Option<Subject> {
-    let is_small = native && !rng.chance(1, 32);
-    generate::subject(rng, is_small)
+/// Which modules, and how they are run.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Part {
+    /// Large ones.
+    Run,
+    /// Most of them smaller: as native code, too.
+    Tiers,
+    /// Of short functions, one in four as native code, too: that takes most of the time.
+    Short,
 }
 
-/// Native code, too: the part is called tiers.
-pub fn run(options: &Options, native: bool) -> bool {
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Run => "run",
+            Part::Tiers => "tiers",
+            Part::Short => "short",
+        }
+    }
+
+    fn is_native(self, rng: &mut Rng) -> bool {
+        match self {
+            Part::Run => false,
+            Part::Tiers => true,
+            Part::Short => rng.chance(1, 4),
+        }
+    }
+
+    fn subject(self, rng: &mut Rng) -> Option<Subject> {
+        match self {
+            Part::Run => generate::subject(rng, false),
+            Part::Tiers => {
+                let is_small = !rng.chance(1, 32);
+                generate::subject(rng, is_small)
+            }
+            Part::Short => Some(short::subject(rng)),
+        }
+    }
+}
+
+pub fn run(options: &Options, part: Part) -> bool {
     let engines = Engines::new();
-    let part = if native { "tiers" } else { "run" };
-    campaign::run(part, options, |number, slot| {
+    campaign::run(part.name(), options, |number, slot| {
         with_watch(|watch| {
             let mut rng = Rng::new(options.seed, number);
             let mut n = 0;
             while n < EPOCH {
-                match catch_unwind(AssertUnwindSafe(|| subject(&mut rng, native))) {
+                match catch_unwind(AssertUnwindSafe(|| part.subject(&mut rng))) {
                     Ok(Some(subject)) => {
                         let name = format!("{}-{number}-{n}", options.seed);
+                        let native = part.is_native(&mut rng);
                         one(&engines, watch, &name, &subject, native, slot);
                         n += 1;
                     }
                     Ok(None) => slot.counts.add("not generated", 1),
-                    Err(_) => slot.counts.add("panics of wasm-smith", 1),
+                    Err(_) => slot.counts.add("panics of the generator", 1),
                 }
             }
         });
@@ -1103,7 +1137,7 @@ pub fn generate(options: &Options) {
     let mut rng = Rng::new(options.seed, 0);
     let mut n = 0;
     while n < EPOCH {
-        if let Ok(Some(subject)) = catch_unwind(AssertUnwindSafe(|| subject(&mut rng, false))) {
+        if let Ok(Some(subject)) = catch_unwind(AssertUnwindSafe(|| Part::Run.subject(&mut rng))) {
             let name = format!("run-{}-0-{n}.wasm", options.seed);
             std::fs::write(options.dir.join(name), subject.bytes).unwrap();
             n += 1;
