@@ -668,7 +668,7 @@ impl Body<'_> {
         }
     }
 
-    /// A loop that takes its counter, and most often an accumulator, from the value stack.
+    /// A loop that takes its counter from the value stack, and leaves there what it came to.
     fn loop_of_value(&mut self, ty: ValType, depth: usize) {
         let turns = 1 + self.rng.below(6) as i32;
         let counter = self.fresh(ValType::I32);
@@ -904,7 +904,7 @@ impl Body<'_> {
         self.op(0x0b);
     }
 
-    /// Encoded, with its size and locals.
+    /// own: it calls itself.
     fn finish(mut self, own: bool, is_tail: bool, depth: usize) -> (Signature, Function) {
         if own {
             self.again(depth, is_tail);
