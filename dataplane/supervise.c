@@ -287,7 +287,7 @@ struct ws_filter *dp_seat_take(struct dp_seat *seat)
 {
 	if (!atomic_load_explicit(&seat->spare, memory_order_relaxed))
 		return NULL;
-	return atomic_exchange_explicit(&seat->spare, NULL, memory_order_acquire);
+	return atomic_exchange_explicit(&seat->spare, NULL, memory_order_acq_rel);
 }
 
 void dp_seat_give_up(struct dp_seat *seat, struct ws_filter *filter, const struct we_error *err)
@@ -330,6 +330,14 @@ static void say_no_spare(struct dp_seat *seat, const struct we_error *err)
 	say(seat->filter, WS_LOG_ERROR, line, (size_t)len);
 }
 
+static bool has_lost(const struct dp_seat *seat)
+{
+	return atomic_load_explicit(&seat->n_given_up, memory_order_acquire) !=
+	       atomic_load_explicit(&seat->n_collected, memory_order_relaxed);
+}
+
+// Not while a lost one is left: the worker's and a spare are all that there is at any time, so all that can be lost
+// (DP_GONE_MAX). It may lose both since they were collected; what it lost before it took the spare is seen with that.
 // Returns: was one made?
 static bool make_spare(struct dp_supervisor *s, struct dp_seat *seat)
 {
@@ -338,7 +346,7 @@ static bool make_spare(struct dp_supervisor *s, struct dp_seat *seat)
 	struct we_error err = {0};
 
 	if (atomic_load(&s->stop) || now_ns < seat->retry_at_ns ||
-		atomic_load_explicit(&seat->spare, memory_order_relaxed))
+		atomic_load_explicit(&seat->spare, memory_order_acquire) || has_lost(seat))
 		return false;
 	if (make(seat, &filter, &err)) {
 		seat->retry_pause_ns =

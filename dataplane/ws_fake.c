@@ -147,6 +147,8 @@ void ws_filter_destroy(struct ws_filter *filter)
 	if (!filter)
 		return;
 	assert(filter->n_lent == 0);
+	if (ws_fake_seen.destroying)
+		ws_fake_seen.destroying();
 	we_store_destroy(filter->core);
 	free(filter->bytes);
 	free(filter);

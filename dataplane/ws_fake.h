@@ -17,6 +17,7 @@ struct ws_fake_seen {
 	struct ws_slot last; // descriptor of the packet offered last
 	uint8_t bytes[256];  // its first bytes
 	uint32_t n_interrupted;
+	void (*destroying)(void); // called before one is destroyed; NULL: nothing
 	int compile_rc; // to be answered by ws_program_compile: 1: one function of two stays in the interpreter
 };
 extern struct ws_fake_seen ws_fake_seen;
