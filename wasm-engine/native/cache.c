@@ -25,6 +25,15 @@
 #define MAX_BYTES   (UINT64_C(1) << 30)                    // of a file
 #define LEFT_OVER_S 3600 // a temporary file of this age is one that nobody will rename
 
+// Not of time(), which is that of the last tick: a file may be newer than that, and a second on.
+static int64_t age_s(const struct stat *st)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)(now.tv_sec - st->st_mtime);
+}
+
 // A file: this, then the image.
 struct header {
 	char magic[8];
@@ -160,7 +169,7 @@ static const char *read_entry(
 		.cpu_ms = h.cpu_ms,
 		.wall_ms = h.wall_ms,
 		.memory_bytes = h.memory_bytes,
-		.age_s = (int64_t)(time(NULL) - st.st_mtime)};
+		.age_s = age_s(&st)};
 	memcpy(ret->llvm, h.llvm, sizeof(ret->llvm));
 	memcpy(ret->note, h.note, sizeof(ret->note));
 	if (h.image_bytes == 0)
@@ -293,7 +302,7 @@ static void list_files(const struct we_cache *cache, struct files *files)
 			continue;
 		if (fstatat(cache->dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (is_temporary && time(NULL) - st.st_mtime > LEFT_OVER_S)
+		if (is_temporary && age_s(&st) > LEFT_OVER_S)
 			unlinkat(cache->dir, entry->d_name, 0);
 		if (!is_temporary && !add_file(files, entry->d_name, &st))
 			break;
