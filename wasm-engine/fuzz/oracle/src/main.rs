@@ -24,7 +24,7 @@ const USAGE: &str = "usage: weir-oracle validate | run | tiers | short [OPTION..
 validate   mutants against wasmparser
 run        generated modules against wasmtime
 tiers      smaller ones, as native code too
-short      modules of short functions, as native code too
+short      modules of short functions, one in four as native code too
 generate   write what run would begin with to the state folder
 replay     both on one file, aloud
 
