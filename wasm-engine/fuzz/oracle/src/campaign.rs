@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+/// Of a thread: guest code of the other engine runs on it.
+pub const STACK_BYTES: usize = 256 << 20;
+
 pub struct Options {
     pub seed: u64,
     pub jobs: usize,
@@ -160,9 +163,8 @@ pub fn run(part: &'static str, options: &Options, epoch: impl Fn(u64, &mut Slot)
     };
     std::thread::scope(|scope| {
         for job in 0..options.jobs {
-            // Guest code of the other engine runs on the thread's stack.
             std::thread::Builder::new()
-                .stack_size(256 << 20)
+                .stack_size(STACK_BYTES)
                 .spawn_scoped(scope, move || work(job))
                 .unwrap();
         }

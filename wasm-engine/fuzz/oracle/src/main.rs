@@ -98,7 +98,9 @@ fn main() -> ExitCode {
             println!("ours: {ours}\nwasmparser: {theirs}");
             let runs = ours == limits::ACCEPTS && theirs == limits::ACCEPTS;
             if runs {
-                run::replay(&bytes)
+                let replay = std::thread::Builder::new().stack_size(campaign::STACK_BYTES);
+                let replay = replay.spawn(move || run::replay(&bytes)).unwrap();
+                replay.join().unwrap()
             } else {
                 (ours == limits::ACCEPTS) == (theirs == limits::ACCEPTS)
             }
