@@ -9,7 +9,7 @@ use crate::limits::{has_loose_nans, has_relaxed, masked, FREE_RELAXED, LOOSE_NAN
 use crate::rng::Rng;
 use crate::short;
 use std::ffi::{c_int, c_void};
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -1030,9 +1030,13 @@ fn with_watch(f: impl FnOnce(&Watch)) {
                 std::thread::park_timeout(Duration::from_secs(1));
             }
         });
-        f(&watch);
+        let done = catch_unwind(AssertUnwindSafe(|| f(&watch)));
+        // Whatever became of it, or else the scope waits for ever.
         is_over.store(true, Ordering::Relaxed);
         watcher.thread().unpark();
+        if let Err(panic) = done {
+            resume_unwind(panic);
+        }
     });
 }
 
