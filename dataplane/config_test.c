@@ -311,6 +311,17 @@ static const struct {
 	 "1}]\n",
 		"1:33: ports.b.device: found the device net_null0 again, expected it once (ports.a "
 		"has it)"},
+	// What it shows of the file stays in one line, and moves no cursor.
+	{"ports: {a: {device: net_null0}}\nworkers: [{lcore: 1}]\njit_program: \"a\\nb\\e[2J\"\n",
+		"3:14: jit_program: cannot read DIR/a\\x0ab\\x1b[2J: No such file or directory"},
+	{"ports: {a: {device: net_null0}}\nworkers: [{lcore: \"\\N\"}]\n",
+		"2:19: workers[0].lcore: found the text \"\\xc2\\x85\", expected a number from 0 "
+		"to 1023, or any"},
+	{"ports: {a: {device: \"net\\tnull0\"}, b: {device: \"net\\tnull0\"}}\nworkers: [{lcore: "
+	 "1}]\n",
+		"1:36: ports.b.device: found the device net\\x09null0 again, expected it once "
+		"(ports.a "
+		"has it)"},
 };
 
 static void config_broken_is_refused_with_place_found_and_expected(void **state)

@@ -2,17 +2,31 @@
 // dp_message: one-line messages for what fails before the first packet.
 #include "message.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+// A name or a value in it may have been anything: it stays one line, and a terminal may see it. Returns: owned, or NULL.
+static char *vprint_line(const char *fmt, va_list ap)
+{
+	char *text = NULL;
+	char *line;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		return NULL;
+	line = dp_utf8_escaped(text);
+	free(text);
+	return line;
+}
 
 int dp_fail(char **ret_message, int rc, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(ret_message, fmt, ap) < 0)
-		*ret_message = NULL;
+	*ret_message = vprint_line(fmt, ap);
 	va_end(ap);
 	return rc;
 }
@@ -20,10 +34,8 @@ int dp_fail(char **ret_message, int rc, const char *fmt, ...)
 int dp_vfail_at(char **ret_message, const struct dp_config *config, struct dp_place place, int rc,
 	const char *fmt, va_list ap)
 {
-	char *text = NULL;
+	char *text = vprint_line(fmt, ap);
 
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
 	if (!text || place.line == 0) {
 		*ret_message = text;
 		return rc;

@@ -6,7 +6,7 @@
 
 #include <stdarg.h>
 
-// Put a line into *ret_message (malloc'd; NULL when there is no memory) and return rc.
+// Put a line into *ret_message (malloc'd; NULL when there is no memory) and return rc. Control characters become \xHH.
 int dp_fail(char **ret_message, int rc, const char *fmt, ...) WE_PRINTF(3, 4);
 // The same with "FILE:LINE:COLUMN: " in front, when the place is in a file.
 int dp_fail_at(char **ret_message, const struct dp_config *config, struct dp_place place, int rc,

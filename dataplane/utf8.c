@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t dp_utf8_len(const char *text, size_t len)
@@ -47,7 +48,7 @@ void dp_utf8_escape(const char *text, size_t len, char *buf, size_t cap)
 	assert(cap >= 8);
 	for (size_t i = 0; i < len;) {
 		size_t n = dp_utf8_len(text + i, len - i);
-		char piece[8];
+		char piece[2 * 4 + 1]; // of a control character of two bytes
 		size_t piece_len;
 
 		if (n == 0 || dp_utf8_is_control(text + i, n)) {
@@ -70,4 +71,15 @@ void dp_utf8_escape(const char *text, size_t len, char *buf, size_t cap)
 		i += n;
 	}
 	buf[used] = '\0';
+}
+
+char *dp_utf8_escaped(const char *text)
+{
+	const size_t len = strlen(text);
+	const size_t cap = 4 * len + 8;
+	char *escaped = malloc(cap);
+
+	if (escaped != NULL)
+		dp_utf8_escape(text, len, escaped, cap);
+	return escaped;
 }

@@ -15,3 +15,5 @@ bool dp_utf8_is_control(const char *text, size_t n);
 // text as printable UTF-8: what is malformed or a control character becomes \xHH. Cut to cap bytes, with
 // the terminator, between two characters; "..." at the end says that it was. Needs: cap >= 8.
 void dp_utf8_escape(const char *text, size_t len, char *buf, size_t cap);
+// The same of a terminated text, whole. Returns: owned (free); NULL: no memory.
+char *dp_utf8_escaped(const char *text);

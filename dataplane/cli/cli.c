@@ -79,15 +79,12 @@ json_t *cli_json_text(const char *text)
 {
 	json_t *json = json_string(text);
 	char *shown;
-	size_t cap;
 
 	if (json != NULL)
 		return json;
-	cap = 4 * strlen(text) + 8;
-	shown = malloc(cap);
+	shown = dp_utf8_escaped(text);
 	if (shown == NULL)
 		return NULL;
-	dp_utf8_escape(text, strlen(text), shown, cap);
 	json = json_string(shown);
 	free(shown);
 	return json;
