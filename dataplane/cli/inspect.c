@@ -273,6 +273,23 @@ static json_t *named_json(json_t *name, const struct we_externtype *type)
 	return json_pack("{s:o, s:s}", "name", name, "type", text);
 }
 
+// "module name"; either may have a NUL in it.
+static json_t *import_name_json(struct we_bytes module, struct we_bytes name)
+{
+	const size_t len = module.len + 1 + name.len;
+	char *text = malloc(len);
+	json_t *json;
+
+	if (text == NULL)
+		return NULL;
+	memcpy(text, module.data, module.len);
+	text[module.len] = ' ';
+	memcpy(text + module.len + 1, name.data, name.len);
+	json = json_stringn(text, len);
+	free(text);
+	return json;
+}
+
 static json_t *module_json(const struct we_module *module)
 {
 	json_t *imports = json_array();
@@ -283,9 +300,7 @@ static json_t *module_json(const struct we_module *module)
 		json_t *name;
 
 		we_module_import(module, i, &import);
-		name = json_sprintf("%.*s %.*s", (int)import.module.len,
-			(const char *)import.module.data, (int)import.name.len,
-			(const char *)import.name.data);
+		name = import_name_json(import.module, import.name);
 		json_array_append_new(imports, named_json(name, &import.type));
 	}
 	for (uint32_t i = 0; i < we_module_n_exports(module); i++) {
