@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // bytes_file: see bytes_file.h.
-#define _GNU_SOURCE // memfd_create
 #include "bytes_file.h"
 
 #include <stdio.h>
