@@ -132,7 +132,8 @@ static void line_add_escaped(struct line *line, const char *text, size_t len, bo
 		const size_t step = n == 0 ? 1 : n;
 
 		if (n == 0 || dp_utf8_is_control(text + i, n)) {
-			for (size_t k = 0; k < step; k++)
+			// A control character's last byte is its code point.
+			for (size_t k = is_json ? step - 1 : 0; k < step; k++)
 				line_print(line, is_json ? "\\u%04x" : "\\x%02x",
 					(uint8_t)text[i + k]);
 		} else if (is_json && (text[i] == '"' || text[i] == '\\')) {

@@ -56,6 +56,8 @@ static void log_line_as_json_escapes_what_json_must(void **state)
 	capture(DP_LOG_JSON, "a\"b\\c\n", 6);
 	assert_non_null(strstr(got, "\"level\":\"warn\",\"place\":\"port.c:88\","));
 	assert_non_null(strstr(got, "\"message\":\"a\\\"b\\\\c\\u000a\"}\n"));
+	capture(DP_LOG_JSON, "\xc2\x9bm", 3); // one character, U+009B
+	assert_non_null(strstr(got, "\"message\":\"\\u009bm\"}\n"));
 }
 
 static void log_line_of_a_guest_cannot_move_the_cursor(void **state)
