@@ -35,10 +35,10 @@ struct target {
 	char max_frame[16]; // WE_ABI_MAX_FRAME
 };
 
-// A wrapper ends a backtrace: it has no frame of its own.
-static void set_attributes(LLVMValueRef fn, const struct target *target, bool has_frame)
+// A body may be interrupted before it has a frame, so rbp is a frame pointer in wrappers, too.
+static void set_attributes(LLVMValueRef fn, const struct target *target)
 {
-	LLVMAddTargetDependentFunctionAttr(fn, "frame-pointer", has_frame ? "all" : "none");
+	LLVMAddTargetDependentFunctionAttr(fn, "frame-pointer", "all");
 	LLVMAddTargetDependentFunctionAttr(fn, "no-builtins", "true");
 	LLVMAddTargetDependentFunctionAttr(fn, "target-cpu", target->cpu);
 	LLVMAddTargetDependentFunctionAttr(fn, "target-features", target->features);
@@ -50,7 +50,7 @@ static LLVMValueRef declare_body(struct unit *u, const struct target *target, co
 	LLVMValueRef body = LLVMAddFunction(u->m, name, u->t_wasm);
 
 	LLVMSetLinkage(body, LLVMInternalLinkage);
-	set_attributes(body, target, true);
+	set_attributes(body, target);
 	LLVMAddAttributeAtIndex(body, 1, u->a_instance);
 	LLVMAddAttributeAtIndex(body, 1, u->a_aligned);
 	return body;
@@ -95,7 +95,7 @@ static void define(struct unit *u, const struct we_jit_options *opt, const struc
 			(void)unit_sig(u, u->module->is.funcs[i].type);
 	for (size_t i = 0; i < u->n_sigs; i++) {
 		LLVMSetVisibility(u->sigs[i].enter, LLVMHiddenVisibility);
-		set_attributes(u->sigs[i].enter, target, false);
+		set_attributes(u->sigs[i].enter, target);
 	}
 	unit_wrappers(u);
 }

@@ -763,6 +763,65 @@ static void state_after_a_checked_access_is_the_interpreters(void **state)
 	compare_all_shapes(true);
 }
 
+// A function that stores at once, or needs all registers: LLVM gives it a frame only there.
+static void put_late_frame(struct writer *w)
+{
+	enum { N = 18 };
+
+	w->len = 0;
+	put_text(w, "local.get 0 if void local.get 1 i32.const 5 i32.store 0 return end ");
+	for (uint32_t i = 0; i < N; i++)
+		put_text(w, "i32.const 0 i64.load %u ", 8 * i);
+	for (uint32_t i = 0; i < N; i++)
+		put_text(w, "global.set 1 i32.const 0 global.get 1 i64.store %u ", 2000 + 8 * i);
+}
+
+// Many parameters take all registers of the wrapper that calls it.
+static void fault_before_a_frame_is_told_whatever_registers_hold(void **state)
+{
+	static struct draft d;
+	enum { MAX = 24 };
+	struct subject s;
+	struct writer w;
+
+	(void)state;
+	begin_subject(&d);
+	for (uint32_t n = 2; n <= MAX; n++) {
+		char name[16];
+		uint32_t type;
+
+		w.len = 0;
+		put_text(&w, "func");
+		for (uint32_t i = 0; i < n; i++)
+			put_text(&w, " i32");
+		put_text(&w, " ->");
+		snprintf(name, sizeof(name), "p%u", n);
+		type = draft_type(&d, w.text);
+		put_late_frame(&w);
+		draft_func(&d, type, "", w.text, name);
+	}
+	open_subject(&s, &d, false);
+	for (uint32_t n = 2; n <= MAX; n++) {
+		struct outcome got[SIDES];
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%u", n);
+		assert_true(is_native(&s.twins, name));
+		for (unsigned side = 0; side < SIDES; side++) {
+			uint64_t slots[MAX];
+
+			for (uint32_t i = 0; i < n; i++)
+				slots[i] = 0x1230; // no address of ours
+			slots[1] = PAGE;
+			call_side(&s.twins, (enum side)side, name, slots, &got[side]);
+		}
+		same_end(&s, name, &got[INTERP], &got[NATIVE]);
+		assert_int_equal(got[NATIVE].err.trap, WE_TRAP_MEMORY_OUT_OF_BOUNDS);
+		assert_int_equal(got[NATIVE].n_frames, got[INTERP].n_frames);
+	}
+	pair_close(&s.pair);
+}
+
 // ---- random programs -----------------------------------------------------------------------------
 
 struct program {
@@ -988,6 +1047,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(state_after_a_fault_is_the_interpreters),
 		cmocka_unit_test(state_after_a_checked_access_is_the_interpreters),
+		cmocka_unit_test(fault_before_a_frame_is_told_whatever_registers_hold),
 		cmocka_unit_test(random_programs_leave_what_the_interpreter_leaves),
 	};
 

@@ -72,9 +72,11 @@ static bool note(struct we_store *store, uintptr_t pc, uint32_t at)
 // Note frames from that frame pointer on outwards, the first of them at the wasm instruction if it is known, at most n.
 static void walk(struct we_store *store, uintptr_t fp, uint32_t at, uint32_t n)
 {
+	// Frames lie between the caller's and the entry's. Nothing else is read, whatever the register holds.
+	const uintptr_t low = (uintptr_t)__builtin_frame_address(0);
 	const uintptr_t end = (uintptr_t)we_thread.activation + WE_ACT_TO_FRAME;
 
-	while (n > 0 && fp < end) {
+	while (n > 0 && fp >= low && fp < end && fp % sizeof(uintptr_t) == 0) {
 		const struct frame *frame = (const struct frame *)fp;
 
 		if (note(store, frame->back - 1, at)) { // inside the call
