@@ -33,16 +33,16 @@ enum {
 };
 
 // Who has SIGSEGV when it is not ours to handle. Invariant: constant, and never freed: a handler may be at it.
-struct before {
+struct we_signal_before {
 	struct sigaction action;
 	_Atomic bool was_called;
-	struct before *older;
+	struct we_signal_before *older;
 };
 
 static struct {
 	pthread_mutex_t lock; // of installing
 	_Atomic int deadline; // the signal; 0: nothing is installed
-	_Atomic(struct before *) before;
+	_Atomic(struct we_signal_before *) before;
 } signals = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 // ---- handlers -----------------------------------------------------------------------------------
@@ -71,24 +71,26 @@ static void die(const siginfo_t *info)
 
 static void chain(int number, siginfo_t *info, void *context)
 {
-	struct before *before = atomic_load_explicit(&signals.before, memory_order_acquire);
-	const struct sigaction *action = &before->action;
-	// Somebody who came after us and whom we came over again may call us, whom he knows.
-	const bool is_again = we_thread.chained == context;
-	const bool is_over = (action->sa_flags & (int)SA_RESETHAND) != 0 &&
-			     atomic_exchange(&before->was_called, true);
+	const struct we_chained outer = we_thread.chained;
+	const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+	struct we_signal_before *before = atomic_load_explicit(&signals.before, memory_order_acquire);
 
-	we_thread.chained = context;
-	if (is_again || is_over)
+	// Somebody who came after us and whom we came over again may hand the fault back to us, whom he knows: it goes on to who
+	// was there before him. He calls from below; a fault that comes after he has left by a jump does not.
+	if (outer.context == context && frame < outer.frame)
+		before = outer.before->older;
+	we_thread.chained = (struct we_chained){context, frame, before};
+	if (before == NULL || ((before->action.sa_flags & (int)SA_RESETHAND) != 0 &&
+				      atomic_exchange(&before->was_called, true)))
 		die(info);
-	else if ((action->sa_flags & SA_SIGINFO) != 0)
-		action->sa_sigaction(number, info, context);
-	else if (action->sa_handler == SIG_DFL ||
-		 (action->sa_handler == SIG_IGN && info->si_code > 0))
+	else if ((before->action.sa_flags & SA_SIGINFO) != 0)
+		before->action.sa_sigaction(number, info, context);
+	else if (before->action.sa_handler == SIG_DFL ||
+		 (before->action.sa_handler == SIG_IGN && info->si_code > 0))
 		die(info); // the kernel ignores no fault
-	else if (action->sa_handler != SIG_IGN)
-		action->sa_handler(number);
-	we_thread.chained = NULL;
+	else if (before->action.sa_handler != SIG_IGN)
+		before->action.sa_handler(number);
+	we_thread.chained = outer;
 }
 
 static bool is_in_memory(const struct we_store *store, uintptr_t address)
@@ -156,8 +158,8 @@ static int find_free(void)
 // Remember who has the signal now. Returns: 0; NOMEM.
 static int note_before(const struct sigaction *now, struct we_error *err)
 {
-	struct before *known = signals.before;
-	struct before *before;
+	struct we_signal_before *known = signals.before;
+	struct we_signal_before *before;
 
 	if (known != NULL && known->action.sa_sigaction == now->sa_sigaction &&
 		known->action.sa_flags == now->sa_flags)

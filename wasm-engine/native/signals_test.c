@@ -431,7 +431,6 @@ static void expect_foreign(struct rig *rig, const struct sigaction *action)
 		if (sigsetjmp(back, 1) == 0)
 			fault();
 		assert_int_equal(n_foreign, i);
-		we_thread.chained = NULL; // it has not returned
 	}
 	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
 }
@@ -510,6 +509,59 @@ static void ignored_signal_is_ignored_and_a_fault_is_not(void **state)
 	assert_int_equal(WTERMSIG(commit(*state, FAULT_IN_HOST, SIG_IGN)), SIGSEGV);
 }
 
+static struct sigaction handed_on; // of whom hand_on replaced
+static void *page;
+
+static void repair(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)context;
+	if (info->si_addr != page || mprotect(page, 1, PROT_READ | PROT_WRITE) != 0)
+		_exit(1);
+	n_foreign++;
+}
+
+static void hand_on(int number, siginfo_t *info, void *context)
+{
+	n_foreign += 10;
+	handed_on.sa_sigaction(number, info, context);
+}
+
+static int repair_by_who_was_first(void)
+{
+	struct sigaction action = {.sa_sigaction = repair, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+	page = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED || sigaction(SIGSEGV, &action, NULL) != 0 ||
+		we_process_prepare(NULL) != 0)
+		return 1;
+	action.sa_sigaction = hand_on;
+	if (sigaction(SIGSEGV, &action, &handed_on) != 0 || we_process_prepare(NULL) != 0)
+		return 1;
+	for (int i = 1; i <= 2; i++) {
+		*(volatile char *)page = 1;
+		if (n_foreign != 11 * i || mprotect(page, 1, PROT_NONE) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+static void fault_that_is_handed_back_goes_to_who_was_there_first(void **state)
+{
+	const pid_t child = fork();
+	int status = 0;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(10);
+		n_foreign = 0;
+		_exit(repair_by_who_was_first());
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(void)
@@ -529,6 +581,7 @@ int main(void)
 		TEST(thread_with_too_small_a_stack_runs_the_interpreter),
 		TEST(alternate_stack_of_a_thread_is_kept),
 		TEST(foreign_fault_goes_to_the_handler_before),
+		TEST(fault_that_is_handed_back_goes_to_who_was_there_first),
 		TEST(fault_that_is_nobodys_ends_the_process),
 		TEST(ignored_signal_is_ignored_and_a_fault_is_not),
 	};

@@ -24,6 +24,13 @@ struct we_activation {
 	uintptr_t fp;                // its rbp
 };
 
+// The fault that a handler of others was given; it may have left by a jump since.
+struct we_chained {
+	const void *context;             // of its signal; NULL: none
+	uintptr_t frame;                 // that the handler was called from
+	struct we_signal_before *before; // who that is
+};
+
 // Invariant: stack_low < stack_limit < stack_high once prepared.
 struct we_thread {
 	struct we_activation *activation; // innermost of this thread, NULL: no native code runs
@@ -31,7 +38,7 @@ struct we_thread {
 	uintptr_t stack_high;
 	uintptr_t stack_limit; // guests do not go below
 	int32_t tid;           // or enum below
-	const void *chained;   // context of the fault that a foreign handler is handling
+	struct we_chained chained;
 };
 
 // A signal handler may look without a call.
