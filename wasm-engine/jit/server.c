@@ -32,6 +32,7 @@ enum {
 	OOM_SCORE = 800,        // and of the two, the kernel takes this one
 	STACK_BYTES = 64 << 20, // the optimizer recurses
 	STDERR_BYTES = 1 << 20, // that a child may write besides its image
+	USUAL_BYTES = 1 << 30,  // more address space than this process has
 	SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
 };
 
@@ -65,7 +66,7 @@ static uint64_t timeval_us(struct timeval t)
 	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_usec;
 }
 
-// Address space that this process has, bytes.
+// Address space that this process has, bytes, or more where there is no /proc.
 static uint64_t address_space(void)
 {
 	char text[64];
@@ -75,7 +76,7 @@ static uint64_t address_space(void)
 	if (fd >= 0)
 		close(fd);
 	if (n <= 0)
-		return 0;
+		return USUAL_BYTES;
 	text[n] = '\0';
 	return strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
@@ -99,8 +100,7 @@ static void limit_child(const struct we_protocol_request *request, uint64_t have
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, 0);
 	limit(RLIMIT_FSIZE, request->image_bytes + STDERR_BYTES);
-	if (have_bytes > 0)
-		limit(RLIMIT_AS, have_bytes + request->module_bytes + request->memory_bytes);
+	limit(RLIMIT_AS, have_bytes + request->module_bytes + request->memory_bytes);
 	// The timer is exact, the limit is certain: a handler cannot put it off.
 	setrlimit(RLIMIT_CPU, &cpu);
 	setitimer(ITIMER_PROF, &timer, NULL);
@@ -237,10 +237,9 @@ static void judge(
 		answer->kind = sig != 0 ? WE_ANSWER_KILLED : WE_ANSWER_EXITED;
 }
 
-static void refuse(struct we_protocol_answer *answer, const char *text)
+static void be_unable(struct we_protocol_answer *answer, const char *text)
 {
-	answer->kind = WE_ANSWER_REFUSED;
-	answer->code = WE_E_HOST;
+	answer->kind = WE_ANSWER_UNABLE;
 	snprintf(answer->text, sizeof(answer->text), "%s", text);
 }
 
@@ -248,11 +247,14 @@ static bool is_sound(const struct job *job, size_t n)
 {
 	const struct we_protocol_request *request = &job->request;
 	struct stat st;
+	int seals;
 
-	return n == sizeof(*request) && job->n_fds == WE_PROTOCOL_FDS &&
-	       memcmp(request->magic, WE_PROTOCOL_REQUEST, sizeof(request->magic)) == 0 &&
-	       request->version == WE_PROTOCOL_VERSION &&
-	       (fcntl(job->fds[WE_PROTOCOL_MODULE], F_GET_SEALS) & SEALS) == SEALS &&
+	if (n != sizeof(*request) || job->n_fds != WE_PROTOCOL_FDS ||
+		memcmp(request->magic, WE_PROTOCOL_REQUEST, sizeof(request->magic)) != 0 ||
+		request->version != WE_PROTOCOL_VERSION)
+		return false;
+	seals = fcntl(job->fds[WE_PROTOCOL_MODULE], F_GET_SEALS);
+	return seals >= 0 && (seals & SEALS) == SEALS &&
 	       fstat(job->fds[WE_PROTOCOL_MODULE], &st) == 0 &&
 	       (uint64_t)st.st_size == request->module_bytes;
 }
@@ -273,7 +275,7 @@ static bool run_job(
 	if (pid == 0)
 		run_child(job, sock, server, have_bytes, compile);
 	if (pid < 0) {
-		refuse(answer, "cannot fork");
+		be_unable(answer, "it cannot fork");
 		return true;
 	}
 	pidfd = pidfd_open(pid, 0);
@@ -302,9 +304,9 @@ static bool serve(struct job *job, int sock, size_t n, we_server_compile_fn comp
 	job->report = mmap(NULL, sizeof(struct report), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!is_sound(job, n))
-		refuse(&answer, "this is no request");
+		be_unable(&answer, "this is no request");
 	else if (job->err_fd < 0 || job->report == MAP_FAILED)
-		refuse(&answer, "no memory to begin");
+		be_unable(&answer, "no memory to begin");
 	else
 		has_client = run_job(job, sock, compile, &answer);
 	if (job->report != MAP_FAILED)

@@ -766,7 +766,9 @@ static void state_after_a_checked_access_is_the_interpreters(void **state)
 // A function that stores at once, or needs all registers: LLVM gives it a frame only there.
 static void put_late_frame(struct writer *w)
 {
-	enum { N = 18 };
+	enum {
+		N = 18
+	};
 
 	w->len = 0;
 	put_text(w, "local.get 0 if void local.get 1 i32.const 5 i32.store 0 return end ");
@@ -780,7 +782,9 @@ static void put_late_frame(struct writer *w)
 static void fault_before_a_frame_is_told_whatever_registers_hold(void **state)
 {
 	static struct draft d;
-	enum { MAX = 24 };
+	enum {
+		MAX = 24
+	};
 	struct subject s;
 	struct writer w;
 

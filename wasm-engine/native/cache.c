@@ -23,6 +23,7 @@
 #define TEMPORARY   ".new-"
 #define NAME_BYTES  (2 * WE_SHA256_BYTES + sizeof(SUFFIX)) // with the terminator
 #define MAX_BYTES   (UINT64_C(1) << 30)                    // of a file
+#define MAX_TRIES   1000                                   // names of a temporary file
 #define LEFT_OVER_S 3600 // a temporary file of this age is one that nobody will rename
 
 // Not of time(), which is that of the last tick: a file may be newer than that, and a second on.
@@ -337,6 +338,7 @@ int we_cache_store(const struct we_cache *cache, const uint8_t key[WE_SHA256_BYT
 		.wall_ms = entry->wall_ms};
 	char temporary[64];
 	char name[NAME_BYTES];
+	unsigned n_tries = 0;
 	bool is_written;
 	int cause;
 	int fd;
@@ -347,10 +349,12 @@ int we_cache_store(const struct we_cache *cache, const uint8_t key[WE_SHA256_BYT
 	snprintf(h.note, sizeof(h.note), "%s", entry->note);
 	h.checksum = header_sum(&h);
 	name_of(key, name);
-	snprintf(temporary, sizeof(temporary), TEMPORARY "%d-%u", (int)getpid(),
-		atomic_fetch_add(&n_temporary, 1));
-	fd = openat(
-		cache->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	do { // another process of this number, of another container or long gone, may have been here
+		snprintf(temporary, sizeof(temporary), TEMPORARY "%d-%u", (int)getpid(),
+			atomic_fetch_add(&n_temporary, 1));
+		fd = openat(cache->dir, temporary,
+			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	} while (fd < 0 && errno == EEXIST && n_tries++ < MAX_TRIES);
 	is_written = fd >= 0 && write_entry(fd, &h, entry);
 	cause = errno;
 	if (fd >= 0)

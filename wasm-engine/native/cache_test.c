@@ -317,6 +317,21 @@ static void cache_left_over_temporary_file_goes(void **state)
 	assert_int_equal(count_files(), 1);
 }
 
+// Processes of several containers may have one number.
+static void cache_temporary_files_of_others_are_passed_over(void **state)
+{
+	char name[128];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "%s/.new-%d-%u", path, (int)getpid(), i);
+		close(open(name, O_CREAT | O_WRONLY, 0600));
+	}
+	assert_int_equal(store(), 0);
+	assert_int_equal(load(), 0);
+	free(entry.image);
+}
+
 static void cache_that_cannot_be_written_says_so(void **state)
 {
 	(void)state;
@@ -347,6 +362,7 @@ int main(void)
 		IN_FOLDER(cache_directory_that_cannot_be_made_is_not_used),
 		IN_FOLDER(cache_that_is_full_lets_the_oldest_go),
 		IN_FOLDER(cache_left_over_temporary_file_goes),
+		IN_FOLDER(cache_temporary_files_of_others_are_passed_over),
 		IN_FOLDER(cache_that_cannot_be_written_says_so),
 	};
 

@@ -8,6 +8,7 @@
 #include "compilation.h"
 #include "engine.h"
 
+#include <signal.h>
 #include <stdio.h> // snprintf
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@ static bool is_failure(const struct we_protocol_answer *answer, enum we_jit_fail
 	switch ((enum we_answer_kind)answer->kind) {
 	case WE_ANSWER_OK:
 		return false;
+	case WE_ANSWER_UNABLE: // send() has told it
+		break;
 	case WE_ANSWER_REFUSED:
 		*ret_failure = WE_JIT_REFUSED;
 		snprintf(text, cap, "%s", says != NULL ? says : "without a reason");
@@ -70,6 +73,20 @@ static bool is_failure(const struct we_protocol_answer *answer, enum we_jit_fail
 	return true;
 }
 
+// A refusal as a failure of ours: the number is another process's.
+static int refusal_of(const struct we_protocol_answer *answer)
+{
+	return answer->code == WE_E_INVALID || answer->code == WE_E_UNSUPPORTED ? answer->code
+										: WE_E_HOST;
+}
+
+// Would it fail again? Time on the wall and SIGKILL may be due to what else the machine did.
+static bool is_of_function(const struct we_protocol_answer *answer)
+{
+	return answer->kind != WE_ANSWER_WALL &&
+	       !(answer->kind == WE_ANSWER_KILLED && answer->code == SIGKILL);
+}
+
 static struct we_protocol_request request_for(
 	const struct compilation *c, const struct range *range)
 {
@@ -91,15 +108,22 @@ static struct we_protocol_request request_for(
 		.cpu = c->cpu};
 }
 
+// Returns: 0 and an answer; WE_COMPILER_LOST. Fails: HOST, UNSUPPORTED.
 static int send(struct compilation *c, struct we_protocol_request *request,
 	struct we_protocol_answer *ret_answer, void **ret_image, struct we_error *err)
 {
+	int rc;
+
 	if (c->module_fd < 0)
 		c->module_fd = we_compiler_share(c->module->bytes);
 	if (c->module_fd < 0)
 		return we_error_set(err, WE_E_HOST, 0, "no memfd for the compiler");
-	return we_compiler_ask(&c->jit->compiler, c->module->engine->config.jit_program, request,
+	rc = we_compiler_ask(&c->jit->compiler, c->module->engine->config.jit_program, request,
 		c->module_fd, ret_answer, ret_image, err);
+	if (rc == 0 && ret_answer->kind == WE_ANSWER_UNABLE)
+		return we_error_set(err, WE_E_HOST, 0, "the compiler's process cannot compile: %s",
+			ret_answer->text);
+	return rc;
 }
 
 static int ask(struct compilation *c, const struct range *range, const uint8_t key[WE_SHA256_BYTES],
@@ -143,7 +167,8 @@ static int try_range(struct compilation *c, const struct range *range,
 		const bool is_final = failure == WE_JIT_REFUSED && answer.code == WE_E_UNSUPPORTED;
 
 		range_failed(c, range, failure, text);
-		cache_keep_failure(c, key, failure, is_final, text);
+		if (is_of_function(&answer))
+			cache_keep_failure(c, key, failure, is_final, text);
 		if (!is_final)
 			return RANGE_FAILED;
 		range_give_up(c, range);
@@ -354,7 +379,7 @@ static int list_in(struct compilation *c, const struct range *range, uint32_t ow
 		return rc == WE_COMPILER_LOST ? WE_E_HOST : rc;
 	if (is_failure(&answer, &failure, why, sizeof(why))) {
 		if (failure == WE_JIT_REFUSED)
-			return we_error_set(err, answer.code, 0, "%s", why);
+			return we_error_set(err, refusal_of(&answer), 0, "%s", why);
 		return we_error_set(err, WE_E_HOST, 0, "%s: %s", we_jit_failure_word(failure), why);
 	}
 	text = bytes == NULL ? NULL : realloc(bytes, answer.image_bytes + 1);

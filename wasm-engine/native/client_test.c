@@ -407,6 +407,22 @@ static void cached_failure_is_not_tried_again(void **state)
 	remove_cache();
 }
 
+// The kernel may have wanted its memory.
+static void failure_that_may_be_the_machines_is_not_cached(void **state)
+{
+	(void)state;
+	make_cache();
+	for (unsigned i = 0; i < 2; i++) {
+		start_cached(fake, "kill 5");
+		assert_int_equal(compile(), 1);
+		assert_int_equal(stats.n_requests, i == 0 ? 7 : 4);
+		assert_non_null(strstr(stats.last_failure, "function 5: aborted: SIGKILL"));
+		if (i == 0)
+			end_process();
+	}
+	remove_cache();
+}
+
 static void cached_image_that_is_damaged_is_replaced(void **state)
 {
 	char command[128];
@@ -545,6 +561,14 @@ static void listing_is_of_the_batch_or_else_of_the_function_alone(void **state)
 	assert_int_equal(we_module_listing(module, 5, &text, &err), WE_E_HOST);
 	assert_string_equal(err.msg, "no register for a thing");
 	assert_int_equal(n_published_funcs, 0);
+	expect_nothing_left(NULL);
+
+	setenv("FAKE_JIT", "no-code", 1);
+	start(NULL);
+	text = NULL;
+	assert_int_equal(we_module_listing(module, 5, &text, &err), WE_E_HOST);
+	assert_string_equal(err.msg, "without a reason");
+	assert_null(text);
 }
 
 static void module_compile_with_a_function_left_out_gives_it_up(void **state)
@@ -699,6 +723,19 @@ static void server_of_another_build_is_refused(void **state)
 	expect_it_runs();
 }
 
+static void server_that_cannot_begin_costs_no_function(void **state)
+{
+	(void)state;
+	setenv("FAKE_JIT", "unable", 1);
+	start(NULL);
+	assert_int_equal(compile(), WE_E_HOST);
+	assert_string_equal(err.msg, "the compiler's process cannot compile: it cannot fork");
+	assert_int_equal(stats.n_funcs_given_up, 0);
+	unsetenv("FAKE_JIT");
+	assert_int_equal(compile(), 0);
+	expect_it_runs();
+}
+
 static void server_that_cannot_load_its_libraries_says_so(void **state)
 {
 	(void)state;
@@ -781,6 +818,7 @@ int main(int argc, char **argv)
 		LEAVES_NOTHING(module_compile_in_four_threads_compiles_once),
 		LEAVES_NOTHING(cached_module_needs_no_compiler),
 		LEAVES_NOTHING(cached_failure_is_not_tried_again),
+		LEAVES_NOTHING(failure_that_may_be_the_machines_is_not_cached),
 		LEAVES_NOTHING(cached_image_that_is_damaged_is_replaced),
 		LEAVES_NOTHING(cached_image_is_of_one_processor_and_one_kind),
 		LEAVES_NOTHING(cache_that_cannot_be_used_costs_only_time),
@@ -797,6 +835,7 @@ int main(int argc, char **argv)
 		LEAVES_NOTHING(server_that_does_not_answer_is_killed),
 		LEAVES_NOTHING(server_that_breaks_the_protocol_is_not_believed),
 		LEAVES_NOTHING(server_of_another_build_is_refused),
+		LEAVES_NOTHING(server_that_cannot_begin_costs_no_function),
 		LEAVES_NOTHING(server_that_cannot_load_its_libraries_says_so),
 		LEAVES_NOTHING(server_that_does_not_exist_is_unsupported),
 		LEAVES_NOTHING(server_that_is_no_program_is_a_failure_of_the_host),

@@ -253,10 +253,19 @@ static void explain(struct we_compiler *c, const char *what, int cause, struct w
 	stop(c);
 }
 
+static int was_stopped(struct we_error *err)
+{
+	return we_error_set(err, WE_E_HOST, 0, "compiling was stopped");
+}
+
 static int say_hello(struct we_compiler *c, const char *path, struct we_error *err)
 {
 	const int cause = receive(c, &c->hello, sizeof(c->hello), START_MS);
 
+	if (cause == ECANCELED) {
+		stop(c);
+		return was_stopped(err);
+	}
 	if (cause != 0) {
 		explain(c, " when it was started", cause, err);
 		return WE_E_HOST;
@@ -329,7 +338,7 @@ static int ready(struct we_compiler *c, const char *program, struct we_error *er
 	int rc;
 
 	if (c->is_stopped)
-		return we_error_set(err, WE_E_HOST, 0, "compiling was stopped");
+		return was_stopped(err);
 	if (c->sock >= 0 && !is_gone(c))
 		return 0;
 	stop(c); // it may have been killed between two requests: no fault of any module
@@ -339,7 +348,7 @@ static int ready(struct we_compiler *c, const char *program, struct we_error *er
 			REST_MS / 1000);
 	sleep_until(c->not_before_ns);
 	rc = start(c, program, err);
-	if (rc == WE_E_HOST)
+	if (rc == WE_E_HOST && !c->is_stopped)
 		count_loss(c, START_WEIGHT);
 	return rc;
 }
@@ -407,7 +416,7 @@ static int ask(struct we_compiler *c, struct we_protocol_request *request, int m
 		cause = EPROTO;
 	if (cause == ECANCELED) {
 		stop(c);
-		return we_error_set(err, WE_E_HOST, 0, "compiling was stopped");
+		return was_stopped(err);
 	}
 	if (cause != 0) {
 		explain(c, "", cause, err);

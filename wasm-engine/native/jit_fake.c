@@ -99,6 +99,13 @@ static void fault_exit(struct image *image, struct we_error *err)
 	_exit(3);
 }
 
+static void fault_kill(struct image *image, struct we_error *err)
+{
+	(void)image;
+	(void)err;
+	raise(SIGKILL);
+}
+
 static void fault_segv(struct image *image, struct we_error *err)
 {
 	(void)image;
@@ -309,6 +316,7 @@ static const struct {
 } faults[] = {
 	{"abort", fault_abort},
 	{"exit", fault_exit},
+	{"kill", fault_kill},
 	{"segv", fault_segv},
 	{"stack", fault_stack},
 	{"loop", fault_loop},
@@ -400,11 +408,19 @@ static int answer_badly(const char *how)
 			answer.image_bytes = 4096; // there are none
 		if (strcmp(how, "braggart") == 0)
 			answer.image_bytes = UINT64_MAX;
+		if (strcmp(how, "no-code") == 0)
+			answer.kind = WE_ANSWER_REFUSED;
+		if (strcmp(how, "unable") == 0) {
+			answer.kind = WE_ANSWER_UNABLE;
+			strcpy(answer.text, "it cannot fork");
+		}
 		if (strcmp(how, "long-text") == 0) {
 			answer.kind = WE_ANSWER_REFUSED;
 			memset(answer.text, 'a', sizeof(answer.text));
 		}
 		send(WE_PROTOCOL_FD, &answer, n, MSG_NOSIGNAL);
+		if (answer.kind == WE_ANSWER_UNABLE)
+			break;
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "native.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h> // snprintf
@@ -151,6 +152,8 @@ static void write_all(int fd, const void *bytes, size_t n)
 	while (n > 0) {
 		const ssize_t done = write(fd, at, n);
 
+		if (done < 0 && errno == EINTR)
+			continue;
 		if (done <= 0)
 			return;
 		at += done;

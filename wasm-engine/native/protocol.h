@@ -65,6 +65,7 @@ enum we_answer_kind {
 	WE_ANSWER_CPU,     // a limit of the request
 	WE_ANSWER_WALL,
 	WE_ANSWER_MEMORY,
+	WE_ANSWER_UNABLE, // the machine did not let it begin: nothing is known of the functions
 };
 
 struct we_protocol_answer {

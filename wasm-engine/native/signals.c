@@ -73,7 +73,8 @@ static void chain(int number, siginfo_t *info, void *context)
 {
 	const struct we_chained outer = we_thread.chained;
 	const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-	struct we_signal_before *before = atomic_load_explicit(&signals.before, memory_order_acquire);
+	struct we_signal_before *before =
+		atomic_load_explicit(&signals.before, memory_order_acquire);
 
 	// Somebody who came after us and whom we came over again may hand the fault back to us, whom he knows: it goes on to who
 	// was there before him. He calls from below; a fault that comes after he has left by a jump does not.
