@@ -47,9 +47,20 @@ int dp_native_prepare(const struct dp_config *config, char **ret_message)
 	return 0;
 }
 
+// A memory with pages ahead of its size stops no access by itself.
+static bool has_precommit(const struct dp_config *config)
+{
+	for (uint32_t i = 0; i < config->n_filters; i++) {
+		if (config->filters[i].limits.cm.core.memory_pages_precommit > 0)
+			return true;
+	}
+	return false;
+}
+
 struct we_engine_config dp_native_engine_config(const struct dp_config *config)
 {
 	return (struct we_engine_config){
+		.explicit_checks = has_precommit(config),
 		.jit_program = config->jit_program,
 		.jit_cache = config->jit_cache,
 		.jit_cpu = config->cpu,

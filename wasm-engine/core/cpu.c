@@ -147,3 +147,25 @@ const char *we_machine_level(void)
 	we_cpu_detect(&machine);
 	return level_names[machine.level - WE_CPU_V1];
 }
+
+int we_cpu_choose(const char *wanted, struct we_cpu *ret_cpu, struct we_error *err)
+{
+	struct we_cpu machine;
+
+	we_cpu_detect(&machine);
+	if (wanted == NULL)
+		wanted = "native";
+	if (!we_cpu_by_name(wanted, ret_cpu))
+		return we_error_set(err, WE_E_INVALID, 0, "no processor is called \"%s\"", wanted);
+	if (machine.level < WE_CPU_V2)
+		return we_error_set(err, WE_E_UNSUPPORTED, 0,
+			"native code needs an x86-64-v2 processor, and this is none");
+	if (ret_cpu->level < WE_CPU_V2)
+		return we_error_set(err, WE_E_UNSUPPORTED, 0,
+			"native code needs x86-64-v2, and %s was asked for", wanted);
+	if (!we_cpu_covers(&machine, ret_cpu))
+		return we_error_set(err, WE_E_UNSUPPORTED, 0,
+			"x86-64-%s was asked for, and this processor is x86-64-v%u", wanted,
+			(unsigned)machine.level);
+	return 0;
+}

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+struct we_error;
+
 // x86-64 levels. v1 has no native code here.
 enum we_cpu_level {
 	WE_CPU_V1 = 1,
@@ -35,3 +37,7 @@ bool we_cpu_by_name(const char *name, struct we_cpu *ret_cpu);
 
 // Does everything that code for `wanted` may use exist on `machine`?
 bool we_cpu_covers(const struct we_cpu *machine, const struct we_cpu *wanted);
+
+// What native code may use of this machine when that name was asked for; NULL: native.
+// Fails: INVALID, UNSUPPORTED; *ret_cpu is then anything.
+int we_cpu_choose(const char *wanted, struct we_cpu *ret_cpu, struct we_error *err);

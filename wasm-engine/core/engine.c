@@ -79,6 +79,8 @@ int we_engine_create(
 		free(engine);
 		return rc;
 	}
+	if (we_cpu_choose(engine->config.jit_cpu, &engine->cpu, NULL) < 0)
+		engine->cpu = (struct we_cpu){0};
 	engine->n_buckets = FIRST_BUCKETS;
 	pthread_mutex_init(&engine->lock, NULL);
 	*ret_engine = engine;

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "arena.h"
+#include "cpu.h"
 #include "type.h"
 
 enum {
@@ -33,6 +34,8 @@ struct we_engine {
 	// Types by id, in chunks so that none ever moves.
 	const struct we_deftype **types[WE_TYPE_CHUNKS];
 	struct we_jit *jit; // NULL: nothing was to be compiled yet; set once, under lock
+	// Of native code; the interpreter chooses like it (spec: Relaxed Operations). Nothing in it: there is no native code.
+	struct we_cpu cpu;
 };
 
 static inline const struct we_deftype *we_engine_type(const struct we_engine *engine, uint32_t id)

@@ -289,8 +289,9 @@ struct we_store;
 // specification allows.
 struct we_store_limits {
 	uint64_t memory_pages; // of 64 KiB, per memory
-	uint64_t
-		memory_pages_precommit; // accessible from instantiation on, so that growth up to here costs no syscall
+	// Accessible from instantiation on, so that growth up to here costs no syscall. Native code without explicit_checks is not
+	// used with such a memory, which would not stop it.
+	uint64_t memory_pages_precommit;
 	uint64_t total_memory_pages; // of all memories of the store
 	uint64_t table_elements;     // per table
 	uint32_t instances;          // per store

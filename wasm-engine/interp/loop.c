@@ -12,6 +12,7 @@
 #include "dispatch.h"
 #include "frames.h"
 #include "num.h"
+#include "relaxed.h"
 #include "simd.h"
 #include "slow_ref.h"
 

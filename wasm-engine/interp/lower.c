@@ -5,6 +5,8 @@
 // Spec:   core "Instructions".
 #include "xlate.h"
 
+#include "engine.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -27,17 +29,42 @@ static const enum we_icode strict_twins[WE_I_N] = {
 	[WE_I_I16X8_RELAXED_Q15MULR_S] = WE_I_I16X8_Q15MULR_SAT_S,
 };
 
+// The operation of a relaxed instruction: what native code of the engine chooses.
+static enum we_icode choose(const struct we_xlate *t, enum we_icode icode)
+{
+	const struct we_cpu *cpu = &t->module->engine->cpu;
+
+	if (t->deterministic)
+		return strict_twins[icode] != 0 ? strict_twins[icode] : icode;
+	switch (icode) {
+	case WE_I_F32X4_RELAXED_MADD:
+		return cpu->has_fma ? WE_I_F32X4_FUSED_MADD : icode;
+	case WE_I_F32X4_RELAXED_NMADD:
+		return cpu->has_fma ? WE_I_F32X4_FUSED_NMADD : icode;
+	case WE_I_F64X2_RELAXED_MADD:
+		return cpu->has_fma ? WE_I_F64X2_FUSED_MADD : icode;
+	case WE_I_F64X2_RELAXED_NMADD:
+		return cpu->has_fma ? WE_I_F64X2_FUSED_NMADD : icode;
+	case WE_I_I32X4_RELAXED_TRUNC_F32X4_U:
+		return cpu->has_avx512 ? WE_I_I32X4_CVTTPS2UDQ : icode;
+	case WE_I_I32X4_RELAXED_TRUNC_F64X2_U_ZERO:
+		return cpu->has_avx512 ? WE_I_I32X4_CVTTPD2UDQ : icode;
+	case WE_I_I32X4_RELAXED_DOT_I8X16_I7X16_ADD_S:
+		return cpu->has_avx_vnni || cpu->has_avx512_vnni ? WE_I_I32X4_VPDPBUSD : icode;
+	default:
+		return icode;
+	}
+}
+
 // arg operands from slots b on, a result in a.
 static void lower_plain(
 	struct we_xlate *t, const struct we_instr *in, const struct we_lowering *how)
 {
 	struct we_x_operand o[3] = {0};
 	uint32_t slots[3] = {0};
-	enum we_icode icode = how->icode;
+	const enum we_icode icode = choose(t, how->icode);
 	uint32_t word;
 
-	if (t->deterministic && strict_twins[icode] != 0)
-		icode = strict_twins[icode];
 	for (uint32_t i = how->arg; i > 0; i--)
 		o[i - 1] = we_x_pop(t);
 	for (uint32_t i = 0; i < how->arg; i++)

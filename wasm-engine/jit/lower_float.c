@@ -46,7 +46,7 @@ LLVMValueRef float_pick(struct unit *u, LLVMRealPredicate op, LLVMValueRef x, LL
 	return LLVMBuildSelect(u->b, LLVMBuildFCmp(u->b, op, x, y, ""), x, y, "");
 }
 
-static LLVMValueRef quiet(struct unit *u, LLVMValueRef x)
+LLVMValueRef float_quiet(struct unit *u, LLVMValueRef x)
 {
 	LLVMTypeRef t = LLVMTypeOf(x);
 
@@ -67,17 +67,27 @@ static LLVMValueRef fold_of(LLVMOpcode op, LLVMValueRef x, LLVMValueRef y, bool 
 	case LLVMFAdd:
 		return is_const(y, -0.0) ? x : is_const(x, -0.0) ? y : NULL;
 	case LLVMFSub:
-		*ret_negated = is_const(x, -0.0);
-		return is_const(y, 0.0) ? x : *ret_negated ? y : NULL;
-	case LLVMFMul:
-		*ret_negated = is_const(x, -1.0) || is_const(y, -1.0);
-		if (is_const(y, 1.0) || is_const(y, -1.0))
+		if (is_const(y, 0.0))
 			return x;
-		return is_const(x, 1.0) || is_const(x, -1.0) ? y : NULL;
+		*ret_negated = is_const(x, -0.0);
+		return *ret_negated ? y : NULL;
+	case LLVMFMul:
+		*ret_negated = is_const(y, -1.0);
+		if (is_const(y, 1.0) || *ret_negated)
+			return x;
+		*ret_negated = is_const(x, -1.0);
+		return is_const(x, 1.0) || *ret_negated ? y : NULL;
 	default:
 		*ret_negated = is_const(y, -1.0);
 		return is_const(y, 1.0) || *ret_negated ? x : NULL;
 	}
+}
+
+LLVMValueRef float_opaque(struct unit *u, LLVMValueRef x)
+{
+	LLVMTypeRef t = LLVMTypeOf(x);
+
+	return LLVMIsConstant(x) ? x : unit_intrinsic(u, "llvm.arithmetic.fence", &t, 1, &x, 1);
 }
 
 LLVMValueRef float_binary(struct unit *u, LLVMOpcode op, LLVMValueRef x, LLVMValueRef y)
@@ -85,16 +95,18 @@ LLVMValueRef float_binary(struct unit *u, LLVMOpcode op, LLVMValueRef x, LLVMVal
 	bool is_negated;
 	const LLVMValueRef folded = fold_of(op, x, y, &is_negated);
 
+	if (folded == NULL && !LLVMIsConstant(x) && !LLVMIsConstant(y)) {
+		x = float_opaque(u, x);
+		y = float_opaque(u, y);
+	}
 	if (folded == NULL)
 		return LLVMBuildBinOp(u->b, op, x, y, "");
-	return quiet(u, is_negated ? LLVMBuildFNeg(u->b, folded, "") : folded);
+	return float_quiet(u, is_negated ? LLVMBuildFNeg(u->b, folded, "") : folded);
 }
 
 LLVMValueRef float_demote(struct unit *u, LLVMValueRef x, LLVMTypeRef t)
 {
-	const LLVMValueRef r = LLVMBuildFPTrunc(u->b, x, t, "");
-
-	return LLVMIsAFPExtInst(x) ? quiet(u, r) : r;
+	return LLVMBuildFPTrunc(u->b, float_opaque(u, x), t, "");
 }
 
 // ---- min and max --------------------------------------------------------------------------------
@@ -171,7 +183,7 @@ static LLVMValueRef both_orders(struct unit *u, bool is_max, LLVMValueRef x, LLV
 static LLVMValueRef max_zero(struct unit *u, LLVMValueRef x)
 {
 	const LLVMValueRef zero = float_const(LLVMTypeOf(x), 0.0);
-	const LLVMValueRef r = quiet(u, float_pick(u, LLVMRealOGT, zero, x));
+	const LLVMValueRef r = float_quiet(u, float_pick(u, LLVMRealOGT, zero, x));
 
 	return LLVMBuildFAdd(u->b, r, zero, "");
 }
@@ -183,9 +195,9 @@ static LLVMValueRef min_or_max(struct unit *u, bool is_max, LLVMValueRef x, LLVM
 
 	// Against a constant: minss(constant, x) is x for a NaN and for zeros.
 	if (is_number_but_zero(x, !is_max))
-		return quiet(u, float_pick(u, op, x, y));
+		return float_quiet(u, float_pick(u, op, x, y));
 	if (is_number_but_zero(y, !is_max))
-		return quiet(u, float_pick(u, op, y, x));
+		return float_quiet(u, float_pick(u, op, y, x));
 	if (is_max && is_const(x, 0.0))
 		return max_zero(u, y);
 	if (is_max && is_const(y, 0.0))

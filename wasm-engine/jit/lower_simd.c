@@ -580,9 +580,18 @@ static LLVMValueRef madd(
 	for (unsigned i = 0; i < 3; i++)
 		x[i] = as(u, row->shape, v[i]);
 	if (u->opt->cpu.has_fma && !u->opt->deterministic) {
+		const unsigned n_constants = (unsigned)LLVMIsConstant(x[0]) +
+					     (unsigned)LLVMIsConstant(x[1]) +
+					     (unsigned)LLVMIsConstant(x[2]);
+		LLVMValueRef r;
+
+		for (unsigned i = 0; i < 3; i++)
+			x[i] = float_opaque(u, x[i]);
 		if (is_neg)
 			x[0] = LLVMBuildFNeg(u->b, x[0], "");
-		return unit_intrinsic(u, "llvm.fma", &t, 1, x, 3);
+		r = unit_intrinsic(u, "llvm.fma", &t, 1, x, 3);
+		// Of two constants, LLVM may make the third operand the result as it is.
+		return n_constants >= 2 ? float_quiet(u, r) : r;
 	}
 	x[0] = float_binary(u, LLVMFMul, x[0], x[1]);
 	return is_neg ? float_binary(u, LLVMFSub, x[2], x[0])

@@ -407,6 +407,31 @@ static const struct shape shapes[] = {
 	{"a fault before the end", "local.get 0 i32.load 0 drop unreachable"},
 	{"a fault of an operand of a store that faults",
 		"local.get 1 local.get 0 i32.load 0 i32.store 0 i32.const 1"},
+	// ---- signalling NaNs, which come out quiet ----
+	{"a product with what turns out to be one",
+		"i32.const 0x3f800000 local.set 2 block void local.get 0 br_if 0 i32.const 1 "
+		"global.set 0 end local.get 1 i32.const 0x7fa00000 i32.or f32.reinterpret_i32 "
+		"local.get 2 f32.reinterpret_i32 f32.mul i32.reinterpret_f32"},
+	{"a difference with what turns out to be zero",
+		"block void local.get 0 br_if 0 i32.const 1 global.set 0 end local.get 1 i32.const "
+		"0x7fa00000 i32.or f32.reinterpret_i32 local.get 2 f32.reinterpret_i32 f32.sub "
+		"i32.reinterpret_f32"},
+	{"a maximum with what turns out to be zero",
+		"i32.const 0x80000000 local.set 2 block void local.get 0 br_if 0 i32.const 1 "
+		"global.set 0 end local.get 1 i32.const 0x7fa00000 i32.or f32.reinterpret_i32 "
+		"local.get 2 f32.reinterpret_i32 f32.max i32.reinterpret_f32"},
+	{"a quotient of vectors by what turns out to be one",
+		"v128.const 0x3f8000003f800000 0x3f8000003f800000 local.set 5 block void local.get "
+		"0 br_if 0 i32.const 1 global.set 0 end local.get 1 i32.const 0x7fa00000 i32.or "
+		"i32x4.splat local.get 5 f32x4.div i32x4.extract_lane 2"},
+	{"a fused product with what turns out to be one",
+		"v128.const 0x3f8000003f800000 0x3f8000003f800000 local.set 5 block void local.get "
+		"0 br_if 0 i32.const 1 global.set 0 end local.get 1 i32.const 0x7fa00000 i32.or "
+		"i32x4.splat local.get 5 v128.const 0x8000000080000000 0x8000000080000000 "
+		"f32x4.relaxed_madd i32x4.extract_lane 2"},
+	{"what was promoted and is demoted",
+		"local.get 1 i32.const 0x7fa00000 i32.or f32.reinterpret_i32 f64.promote_f32 "
+		"f32.demote_f64 i32.reinterpret_f32"},
 	// ---- globals, tables, structures ----
 	{"globals of all kinds", "i32.const 5 global.set 0 i64.const 6 global.set 1 v128.const 7 8 "
 				 "global.set 2 local.get 0 "
@@ -826,6 +851,33 @@ static void fault_before_a_frame_is_told_whatever_registers_hold(void **state)
 	pair_close(&s.pair);
 }
 
+// What is accessible ahead of growth is no memory yet, though no access to it faults.
+static void pages_ahead_of_growth_are_out_of_bounds(void **state)
+{
+	static const uint32_t at[] = {PAGE, PAGE + 4, 4 * PAGE - 4, 4 * PAGE};
+	const struct we_store_limits limits = {.memory_pages_precommit = 4};
+	static struct draft d;
+	static struct bytes b;
+	struct we_jit_options opt = test_options();
+	struct subject s;
+
+	(void)state;
+	begin_subject(&d);
+	draft_func(&d, 0, "", "local.get 0 local.get 1 i32.store 0 local.get 0 i32.load 0", "f");
+	draft_end(&d, &b);
+	for (int checks = 0; checks < 2; checks++) {
+		s.explicit_checks = opt.explicit_checks = checks != 0;
+		pair_open(&s.pair, NULL, &limits);
+		s.twins = pair_instance(&s.pair, &b, &opt);
+		assert_int_equal(is_native(&s.twins, "f"), checks);
+		for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+			compare(&s, "f", "a page ahead", at[i], 77);
+			compare(&s, "f", "the last word", PAGE - 4, 77);
+		}
+		pair_close(&s.pair);
+	}
+}
+
 // ---- random programs -----------------------------------------------------------------------------
 
 struct program {
@@ -1052,6 +1104,7 @@ int main(void)
 		cmocka_unit_test(state_after_a_fault_is_the_interpreters),
 		cmocka_unit_test(state_after_a_checked_access_is_the_interpreters),
 		cmocka_unit_test(fault_before_a_frame_is_told_whatever_registers_hold),
+		cmocka_unit_test(pages_ahead_of_growth_are_out_of_bounds),
 		cmocka_unit_test(random_programs_leave_what_the_interpreter_leaves),
 	};
 

@@ -289,29 +289,6 @@ static int compile_module(struct compilation *c, uint32_t n_own, struct we_error
 	return rc;
 }
 
-// What native code may use of this machine.
-static int choose_cpu(const char *wanted, struct we_cpu *ret_cpu, struct we_error *err)
-{
-	struct we_cpu machine;
-
-	we_cpu_detect(&machine);
-	if (wanted == NULL)
-		wanted = "native";
-	if (!we_cpu_by_name(wanted, ret_cpu))
-		return we_error_set(err, WE_E_INVALID, 0, "no processor is called \"%s\"", wanted);
-	if (machine.level < WE_CPU_V2)
-		return we_error_set(err, WE_E_UNSUPPORTED, 0,
-			"native code needs an x86-64-v2 processor, and this is none");
-	if (ret_cpu->level < WE_CPU_V2)
-		return we_error_set(err, WE_E_UNSUPPORTED, 0,
-			"native code needs x86-64-v2, and %s was asked for", wanted);
-	if (!we_cpu_covers(&machine, ret_cpu))
-		return we_error_set(err, WE_E_UNSUPPORTED, 0,
-			"x86-64-%s was asked for, and this processor is x86-64-v%u", wanted,
-			(unsigned)machine.level);
-	return 0;
-}
-
 int we_module_compile(struct we_module *module, struct we_error *err)
 {
 	const uint32_t n_own = module->is.n_funcs - module->is.n_imported_funcs;
@@ -327,7 +304,7 @@ int we_module_compile(struct we_module *module, struct we_error *err)
 	c.of_module = c.jit == NULL ? NULL : we_jit_of_module(module, c.jit, n_own);
 	if (c.of_module == NULL)
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory to compile a module");
-	rc = choose_cpu(module->engine->config.jit_cpu, &c.cpu, err);
+	rc = we_cpu_choose(module->engine->config.jit_cpu, &c.cpu, err);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&c.of_module->lock);
@@ -407,7 +384,7 @@ int we_module_listing(
 	c.jit = we_jit_of_engine(module->engine);
 	if (c.jit == NULL)
 		return we_error_set(err, WE_E_NOMEM, 0, "no memory for a listing");
-	rc = choose_cpu(module->engine->config.jit_cpu, &c.cpu, err);
+	rc = we_cpu_choose(module->engine->config.jit_cpu, &c.cpu, err);
 	if (rc == 0)
 		rc = batch_of(module, module->is.n_funcs - n_imported, one.first, &range, err);
 	if (rc == 0)

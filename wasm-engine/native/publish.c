@@ -64,10 +64,15 @@ void we_native_release(struct we_module *module)
 
 // ---- binding ------------------------------------------------------------------------------------
 
+// Does whatever a 32-bit address reaches beyond a memory fault? Not what was made accessible ahead.
 static bool has_reach(const struct we_instance *inst)
 {
 	for (we_memidx i = 0; i < inst->module->is.n_mems; i++) {
-		if (!inst->mems[i]->type.limits.is_64 && !we_memory_has_reach(inst->mems[i]))
+		const struct we_memory *memory = inst->mems[i];
+
+		if (!memory->type.limits.is_64 &&
+			(!we_memory_has_reach(memory) ||
+				memory->committed_bytes > memory->size_bytes))
 			return false;
 	}
 	return true;
