@@ -95,6 +95,11 @@ LLVMValueRef float_binary(struct unit *u, LLVMOpcode op, LLVMValueRef x, LLVMVal
 	bool is_negated;
 	const LLVMValueRef folded = fold_of(op, x, y, &is_negated);
 
+	// The sum with +0 is an operand, too, of which LLVM knows that it is not -0.
+	if ((op == LLVMFAdd && is_const(y, 0.0)) || (op == LLVMFSub && is_const(y, -0.0)))
+		x = float_quiet(u, x);
+	else if (op == LLVMFAdd && is_const(x, 0.0))
+		y = float_quiet(u, y);
 	if (folded == NULL && !LLVMIsConstant(x) && !LLVMIsConstant(y)) {
 		x = float_opaque(u, x);
 		y = float_opaque(u, y);
@@ -178,14 +183,13 @@ static LLVMValueRef both_orders(struct unit *u, bool is_max, LLVMValueRef x, LLV
 	return LLVMBuildBitCast(u->b, r, LLVMTypeOf(x), "");
 }
 
-// max(x, +0): the sum makes +0 of the -0 that maxss may answer. Canonical before it, for LLVM leaves it out when x is
-// known not to be -0.
+// max(x, +0): the sum makes +0 of the -0 that maxss may answer.
 static LLVMValueRef max_zero(struct unit *u, LLVMValueRef x)
 {
 	const LLVMValueRef zero = float_const(LLVMTypeOf(x), 0.0);
-	const LLVMValueRef r = float_quiet(u, float_pick(u, LLVMRealOGT, zero, x));
+	const LLVMValueRef r = float_pick(u, LLVMRealOGT, zero, x);
 
-	return LLVMBuildFAdd(u->b, r, zero, "");
+	return float_binary(u, LLVMFAdd, r, zero);
 }
 
 static LLVMValueRef min_or_max(struct unit *u, bool is_max, LLVMValueRef x, LLVMValueRef y)

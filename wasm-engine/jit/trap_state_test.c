@@ -429,6 +429,12 @@ static const struct shape shapes[] = {
 		"0 br_if 0 i32.const 1 global.set 0 end local.get 1 i32.const 0x7fa00000 i32.or "
 		"i32x4.splat local.get 5 v128.const 0x8000000080000000 0x8000000080000000 "
 		"f32x4.relaxed_madd i32x4.extract_lane 2"},
+	{"a sum of zero and what has no sign",
+		"local.get 1 i32.const 0x7fa00000 i32.or f32.reinterpret_i32 f32.abs f32.const 0 "
+		"f32.add i32.reinterpret_f32"},
+	{"a difference of what has no sign and zero",
+		"local.get 1 i32.const 0x7fa00000 i32.or i32x4.splat f32x4.abs v128.const "
+		"0x8000000080000000 0x8000000080000000 f32x4.sub i32x4.extract_lane 1"},
 	{"what was promoted and is demoted",
 		"local.get 1 i32.const 0x7fa00000 i32.or f32.reinterpret_i32 f64.promote_f32 "
 		"f32.demote_f64 i32.reinterpret_f32"},
