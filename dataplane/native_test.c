@@ -121,6 +121,15 @@ static void a_worker_that_interprets_has_nothing_compiled(void **state)
 	dp_stats_destroy(stats);
 }
 
+static void addresses_are_compared_when_a_memory_has_pages_ahead(void **state)
+{
+	(void)state;
+	set_up(DP_ENGINE_AUTO, 0);
+	assert_false(dp_native_engine_config(&rig.config).explicit_checks);
+	rig.filters[0].limits.cm.core.memory_pages_precommit = 4;
+	assert_true(dp_native_engine_config(&rig.config).explicit_checks);
+}
+
 static void both_tiers_stand_side_by_side_in_one_run(void **state)
 {
 	struct dp_stats *stats;
@@ -146,6 +155,7 @@ int main(void)
 		cmocka_unit_test(a_compiler_that_fails_is_an_error_when_a_worker_insists),
 		cmocka_unit_test(a_compiler_that_fails_leaves_the_filter_in_the_interpreter),
 		cmocka_unit_test(a_worker_that_interprets_has_nothing_compiled),
+		cmocka_unit_test(addresses_are_compared_when_a_memory_has_pages_ahead),
 		cmocka_unit_test(both_tiers_stand_side_by_side_in_one_run),
 	};
 
