@@ -27,6 +27,8 @@ static const enum we_icode strict_twins[WE_I_N] = {
 	[WE_I_F64X2_RELAXED_MIN] = WE_I_F64X2_MIN,
 	[WE_I_F64X2_RELAXED_MAX] = WE_I_F64X2_MAX,
 	[WE_I_I16X8_RELAXED_Q15MULR_S] = WE_I_I16X8_Q15MULR_SAT_S,
+	[WE_I_I16X8_RELAXED_DOT_I8X16_I7X16_S] = WE_I_I16X8_SIGNED_DOT,
+	[WE_I_I32X4_RELAXED_DOT_I8X16_I7X16_ADD_S] = WE_I_I32X4_SIGNED_DOT_ADD,
 };
 
 // The operation of a relaxed instruction: what native code of the engine chooses.

@@ -242,6 +242,15 @@ static inline __m128d v_convert_low32_u(__m128i x)
 		_mm_castsi128_pd(_mm_unpacklo_epi32(x, exponent)), _mm_set1_pd(4503599627370496.0));
 }
 
+// 16 pairs of signed bytes, summed by two: what a deterministic engine does.
+static inline __m128i v_signed_dot(__m128i x, __m128i y)
+{
+	const __m128i even = _mm_mullo_epi16(
+		_mm_srai_epi16(_mm_slli_epi16(x, 8), 8), _mm_srai_epi16(_mm_slli_epi16(y, 8), 8));
+
+	return _mm_add_epi16(even, _mm_mullo_epi16(_mm_srai_epi16(x, 8), _mm_srai_epi16(y, 8)));
+}
+
 // 16 pairs of 8 by 7 bits, summed by two: pmaddubsw takes the 7-bit operand as its unsigned one.
 static inline __m128i v_relaxed_dot(__m128i x, __m128i y)
 {

@@ -743,11 +743,31 @@ static LLVMValueRef laneselect(
 	return x86(u, row->name, args, 3);
 }
 
-// 16 pairs of 8 by 7 bits, summed by two: pmaddubsw takes the 7-bit operand as its unsigned one.
+// The lower or the upper byte of each lane, with its sign.
+static LLVMValueRef signed_byte(struct unit *u, LLVMValueRef v, bool is_upper)
+{
+	const LLVMValueRef eight = splat_i(u, I16X8, 8);
+	LLVMValueRef x = as(u, I16X8, v);
+
+	if (!is_upper)
+		x = LLVMBuildShl(u->b, x, eight, "");
+	return LLVMBuildAShr(u->b, x, eight, "");
+}
+
+// 16 pairs of 8 by 7 bits, summed by two: pmaddubsw takes the 7-bit operand as its unsigned one. Both are signed where all
+// machines are to agree.
 static LLVMValueRef dot(
 	struct unit *u, const struct simd_row *row, const struct we_instr *in, LLVMValueRef *v)
 {
 	(void)row, (void)in;
+	if (u->opt->deterministic) {
+		LLVMValueRef products[2];
+
+		for (unsigned i = 0; i < 2; i++)
+			products[i] = LLVMBuildMul(
+				u->b, signed_byte(u, v[0], i > 0), signed_byte(u, v[1], i > 0), "");
+		return LLVMBuildAdd(u->b, products[0], products[1], "");
+	}
 	return x86_2(u, "llvm.x86.ssse3.pmadd.ub.sw.128", v[1], v[0]);
 }
 

@@ -857,6 +857,41 @@ static void fault_before_a_frame_is_told_whatever_registers_hold(void **state)
 	pair_close(&s.pair);
 }
 
+// The specification's deterministic profile: both operands of a relaxed dot product are signed.
+static void deterministic_dot_products_are_of_signed_bytes(void **state)
+{
+	const struct we_engine_config config = {.deterministic = true};
+	static struct draft d;
+	static struct bytes b;
+	struct we_jit_options opt = test_options();
+	struct subject s = {.explicit_checks = false};
+
+	(void)state;
+	opt.deterministic = true;
+	begin_subject(&d);
+	draft_func(&d, 0, "",
+		"local.get 0 i8x16.splat local.get 1 i8x16.splat i16x8.relaxed_dot_i8x16_i7x16_s "
+		"i16x8.extract_lane_s 3",
+		"dot");
+	draft_func(&d, 0, "",
+		"local.get 0 i8x16.splat local.get 1 i8x16.splat v128.const 0 0 "
+		"i32x4.relaxed_dot_i8x16_i7x16_add_s i32x4.extract_lane 3",
+		"sum");
+	draft_end(&d, &b);
+	pair_open(&s.pair, &config, NULL);
+	s.twins = pair_instance(&s.pair, &b, &opt);
+	for (unsigned side = 0; side < SIDES; side++) {
+		uint64_t slots[2][4] = {{1, 0x80}, {1, 0x80}};
+		struct outcome got;
+
+		call_side(&s.twins, (enum side)side, "dot", slots[0], &got);
+		assert_int_equal((int32_t)slots[0][0], 2 * -128);
+		call_side(&s.twins, (enum side)side, "sum", slots[1], &got);
+		assert_int_equal((int32_t)slots[1][0], 4 * -128);
+	}
+	pair_close(&s.pair);
+}
+
 // What is accessible ahead of growth is no memory yet, though no access to it faults.
 static void pages_ahead_of_growth_are_out_of_bounds(void **state)
 {
@@ -1110,6 +1145,7 @@ int main(void)
 		cmocka_unit_test(state_after_a_fault_is_the_interpreters),
 		cmocka_unit_test(state_after_a_checked_access_is_the_interpreters),
 		cmocka_unit_test(fault_before_a_frame_is_told_whatever_registers_hold),
+		cmocka_unit_test(deterministic_dot_products_are_of_signed_bytes),
 		cmocka_unit_test(pages_ahead_of_growth_are_out_of_bounds),
 		cmocka_unit_test(random_programs_leave_what_the_interpreter_leaves),
 	};
