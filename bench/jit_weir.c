@@ -9,6 +9,7 @@
 //	    import NS...                           a turn of a loop that calls the host: (i32) -> i32
 //	    same NS...                             a turn of a loop with a call_indirect, always of the same function
 //	    turns NS...                            the same loop, of two functions in turn
+//	    open-same NS..., open-turns NS...      both by a table that the module writes, so that no compiler knows its elements
 //	jit_weir compile FILE                      all of a module; give no cache to it
 //	    cpu NS                                 what the compiler's process took, from its start to its end
 //	    wall NS                                what the caller waited
@@ -42,6 +43,11 @@ static int next(void *env, uint64_t *slots, struct we_error *err)
 
 #define TURN_ENDS " local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0 end "
 
+// Turns, and two elements, of which each turn calls the first and swaps both.
+#define INDIRECT(table)                                                                            \
+	"loop void local.get 3 local.get 1 call_indirect 0 " table                                 \
+	" local.set 3 local.get 1 local.get 2 local.set 1 local.set 2" TURN_ENDS "local.get 3"
+
 static struct we_bytes calls_module(void)
 {
 	static struct bytes b;
@@ -54,6 +60,7 @@ static struct we_bytes calls_module(void)
 	draft_type(&d, "func i32 i32 i32 -> i32");
 	draft_import_func(&d, 0);
 	draft_table(&d, "funcref", 2);
+	draft_table(&d, "funcref", 2);
 	step = draft_func(&d, 0, "", "local.get 0 i32.const 1 i32.add", NULL);
 	// Longer by more than a constant's byte: Zen's predictor of targets knows a way by how long its pieces are, in words
 	// of 4 bytes, and takes two functions of equal length for one.
@@ -65,11 +72,9 @@ static struct we_bytes calls_module(void)
 		"loop void local.get 0 call 0 local.get 1 i32.add local.set 1" TURN_ENDS
 		"local.get 1",
 		"import");
-	// Turns, and two elements, of which each turn calls the first and swaps both.
+	draft_func(&d, 2, "i32", INDIRECT("0"), "indirect");
 	draft_func(&d, 2, "i32",
-		"loop void local.get 3 local.get 1 call_indirect 0 0 local.set 3"
-		" local.get 1 local.get 2 local.set 1 local.set 2" TURN_ENDS "local.get 3",
-		"indirect");
+		"i32.const 0 i32.const 0 i32.const 2 table.copy 1 0 " INDIRECT("1"), "open");
 	draft_end(&d, &b);
 	return (struct we_bytes){b.data, b.len};
 }
@@ -142,6 +147,8 @@ static void calls(struct guest_tier tier, uint32_t count)
 	print_slices("import", time_turns, guest_export(&g, "import"), count, 0);
 	print_slices("same", time_turns, guest_export(&g, "indirect"), count, 0);
 	print_slices("turns", time_turns, guest_export(&g, "indirect"), count, 1);
+	print_slices("open-same", time_turns, guest_export(&g, "open"), count, 0);
+	print_slices("open-turns", time_turns, guest_export(&g, "open"), count, 1);
 	guest_unload(&g);
 }
 

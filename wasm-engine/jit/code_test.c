@@ -214,6 +214,37 @@ static void only_functions_that_call_look_at_the_stack(void **state)
 	close_rig(&rig);
 }
 
+// Nobody else can write in table 0, so that its elements are known; table 1 is written.
+static void calls_by_a_table_of_few_candidates_are_direct(void **state)
+{
+	static struct draft d;
+	static struct listing l;
+	struct rig rig;
+	char entry[16];
+
+	(void)state;
+	(void)snprintf(entry, sizeof(entry), "*%zu(", offsetof(struct we_func, entry));
+	begin(&d);
+	draft_table(&d, "funcref", 3);
+	draft_table(&d, "funcref", 3);
+	draft_func(&d, 0, "", "local.get 0 i32.const 3 i32.mul", "a");
+	draft_func(&d, 0, "", "local.get 0 i32.const 5 i32.shr_u", "b");
+	draft_elem_funcs(&d, true, 0, 2);
+	draft_func(&d, 0, "", "local.get 0 local.get 0 call_indirect 0 0 i32.const 1 i32.add",
+		"known");
+	draft_func(&d, 0, "", "local.get 0 local.get 0 call_indirect 0 1 i32.const 1 i32.add",
+		"unknown");
+	draft_func(&d, 0, "",
+		"i32.const 0 i32.const 0 i32.const 2 table.copy 1 0 local.get 0 call 2", "writes");
+	open_rig(&rig, &d, NULL);
+	read_func(&rig, 2, &l);
+	expect(&l, "call", entry, 0);
+	expect(&l, "shr", "", 1);
+	read_func(&rig, 3, &l);
+	expect(&l, "call", entry, 1);
+	close_rig(&rig);
+}
+
 // Small ones only: those that would become long, and those with references that move, call themselves as they say.
 static void calls_of_a_function_by_itself_are_inlined_in_each_other(void **state)
 {
@@ -458,6 +489,7 @@ int main(void)
 		cmocka_unit_test(loops_do_not_poll),
 		cmocka_unit_test(access_is_one_instruction_with_base_index_and_offset),
 		cmocka_unit_test(only_functions_that_call_look_at_the_stack),
+		cmocka_unit_test(calls_by_a_table_of_few_candidates_are_direct),
 		cmocka_unit_test(calls_of_a_function_by_itself_are_inlined_in_each_other),
 		cmocka_unit_test(function_of_many_results_is_not_inlined_in_itself),
 		cmocka_unit_test(callee_of_another_batch_has_an_entry),

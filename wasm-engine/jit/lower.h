@@ -32,6 +32,8 @@ enum {
 	JIT_MAX_TURNS = 3,     // calls of a function by itself that are inlined in each other
 	// Of a body with those in it: bytes, and slots of its signature and of what it calls.
 	JIT_MAX_TURNS_WEIGHT = 320,
+	JIT_MAX_KNOWN_ELEMENTS =
+		256, // functions of a table among which candidates of a call are looked for
 };
 
 // Which accesses may be the same place, for LLVM's type-based alias analysis.
@@ -50,6 +52,13 @@ struct sig {
 	const struct we_functype *type;
 	LLVMValueRef enter; // its wrapper for callers in C, "w" and its index
 	uint32_t at;        // where that is in the code, known from the object
+};
+
+// What may be in a table: nothing but these and null, unless it is open, that is imported, exported, written by an
+// instruction, or begun with what only an instance knows.
+struct elements {
+	struct we_vec funcs; // we_funcidx, ascending
+	bool is_open;
 };
 
 // The types and declarations of one LLVM module.
@@ -103,10 +112,11 @@ struct unit {
 	LLVMValueRef (*turns)[JIT_MAX_TURNS]; // [n_funcs of the module] more bodies: see unit_turn
 	uint32_t *n_turns;       // [n_funcs of the module] of these, 0 to JIT_MAX_TURNS
 	bool *is_called_outside; // [n_funcs of the module] by a function that is not of the batch
-	bool *may_throw;         // [n_funcs of the module]
-	bool *uses_cells;        // [n_funcs of the module] has references that the collector moves
-	bool *is_skipped;        // [n_funcs of the module] not compiled
-	struct sig *sigs;        // [n_sigs]
+	bool *may_throw; // [n_funcs of the module + its tables]: a call by the table, see unit_table_node
+	struct elements *elements; // [n_tables of the module]
+	bool *uses_cells; // [n_funcs of the module] has references that the collector moves
+	bool *is_skipped; // [n_funcs of the module] not compiled
+	struct sig *sigs; // [n_sigs]
 	uint32_t n_sigs;
 };
 
@@ -181,13 +191,14 @@ struct func {
 		enum we_kind kind;
 	} *locals;
 	uint32_t n_locals;
-	uint32_t n_host_calls; // in line
-	uint32_t generation;   // of what is known of locals
-	uint32_t dead;         // nested blocks entered since the code became unreachable
-	bool is_dead;          // unreachable
-	bool is_dirty;         // a store since the last pin
-	bool has_faulting;     // one that may fault
-	bool uses_cells;       // references may be needed after something that collects
+	uint32_t n_host_calls;   // in line
+	uint32_t n_direct_calls; // of those by a table
+	uint32_t generation;     // of what is known of locals
+	uint32_t dead;           // nested blocks entered since the code became unreachable
+	bool is_dead;            // unreachable
+	bool is_dirty;           // a store since the last pin
+	bool has_faulting;       // one that may fault
+	bool uses_cells;         // references may be needed after something that collects
 };
 
 // ---- unit ---------------------------------------------------------------------------------------
@@ -232,6 +243,11 @@ void unit_wrappers(struct unit *u); // bodies of those
 // LLVM inlines no function in itself. So one that calls itself has more bodies, its turns: 0 is the one that others call;
 // a call of itself in turn n is of turn n + 1, which is inlined there, and in turn n_turns of the function.
 LLVMValueRef unit_turn(const struct unit *u, we_funcidx idx, uint32_t turn);
+// After the functions, what a call by a table may come to.
+static inline uint32_t unit_table_node(const struct unit *u, we_tableidx table)
+{
+	return u->module->is.n_funcs + table;
+}
 // The names of bodies: "f7", and of turns: "f7.1".
 enum {
 	UNIT_NAME_BYTES = 32

@@ -11,6 +11,9 @@
 enum {
 	// Calls of imports that a function has in line: they are long. The others go by the import's entry.
 	MAX_HOST_CALLS = 64,
+	// Calls by a table that a function has as direct ones of either candidate. The others go by the function's entry.
+	MAX_DIRECT_CALLS = 64,
+	MAX_CANDIDATES = 2,
 	// Locals of a function whose tail call of itself is a loop: each turn sets all of them.
 	MAX_LOOP_LOCALS = 256,
 };
@@ -60,26 +63,81 @@ static LLVMValueRef store_for(struct func *f, const struct we_functype *type)
 	return abi_needs_buf(f->u, type) || f->uses_cells ? func_store(f) : NULL;
 }
 
+// results: [n_results], for the caller to fill.
+static void emit_call(struct func *f, const struct callee *callee, const LLVMValueRef *args,
+	LLVMValueRef *results)
+{
+	LLVMValueRef store = store_for(f, callee->type);
+	LLVMValueRef result =
+		abi_call(f->u, callee->code, callee->context, store, callee->type, args);
+
+	if (callee->is_last)
+		unit_mark(result, f->u->a_noinline);
+	abi_get_results(f->u, result, store, callee->type, results);
+}
+
 static void call(struct func *f, const struct callee *callee)
 {
 	LLVMValueRef *args = pop_args(f, callee->type);
 	LLVMValueRef *results = call_values(callee->type->n_results);
-	LLVMValueRef store = store_for(f, callee->type);
-	LLVMValueRef result;
 
 	before_call(f);
 	func_spill(f);
-	result = abi_call(f->u, callee->code, callee->context, store, callee->type, args);
-	if (callee->is_last)
-		unit_mark(result, f->u->a_noinline);
+	emit_call(f, callee, args, results);
 	func_reload(f);
-	abi_get_results(f->u, result, store, callee->type, results);
 	if (callee->may_throw)
 		lower_check_exception(f);
 	push_results(f, callee->type, results);
 	f->is_dirty = f->has_faulting = callee->is_body;
 	free(args);
 	free(results);
+}
+
+// Where two ways meet, the builder's block: the results of either, which end in these blocks. into: [n].
+static void join_results(struct func *f, uint32_t n, LLVMValueRef *into, LLVMBasicBlockRef end,
+	LLVMValueRef *others, LLVMBasicBlockRef others_end)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		LLVMValueRef phi = LLVMBuildPhi(f->u->b, LLVMTypeOf(into[i]), "");
+
+		LLVMAddIncoming(phi, &into[i], &end, 1);
+		LLVMAddIncoming(phi, &others[i], &others_end, 1);
+		into[i] = phi;
+	}
+}
+
+static void call_either(struct func *f, LLVMValueRef is_first, const struct callee pair[2])
+{
+	struct unit *u = f->u;
+	const struct we_functype *type = pair[0].type;
+	LLVMValueRef *args = pop_args(f, type);
+	LLVMBasicBlockRef done = func_block(f);
+	LLVMBasicBlockRef ways[2];
+	LLVMBasicBlockRef ends[2];
+	LLVMValueRef *results[2];
+
+	before_call(f);
+	func_spill(f);
+	for (unsigned i = 0; i < 2; i++)
+		ways[i] = func_block(f);
+	LLVMBuildCondBr(u->b, is_first, ways[0], ways[1]);
+	for (unsigned i = 0; i < 2; i++) {
+		results[i] = call_values(type->n_results);
+		func_go_on(f, ways[i]);
+		emit_call(f, &pair[i], args, results[i]);
+		ends[i] = LLVMGetInsertBlock(u->b);
+		LLVMBuildBr(u->b, done);
+	}
+	func_go_on(f, done);
+	join_results(f, type->n_results, results[0], ends[0], results[1], ends[1]);
+	func_reload(f);
+	if (pair[0].may_throw || pair[1].may_throw)
+		lower_check_exception(f);
+	push_results(f, type, results[0]);
+	f->is_dirty = f->has_faulting = true; // bodies
+	free(args);
+	free(results[0]);
+	free(results[1]);
 }
 
 static void tail_call(struct func *f, const struct callee *callee)
@@ -137,22 +195,17 @@ static struct callee by_index(struct func *f, we_funcidx idx)
 		.is_last = is_last};
 }
 
-static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type_idx)
+// The element that the operand names, which is not null.
+static LLVMValueRef pop_element(struct func *f, we_tableidx table)
 {
 	struct unit *u = f->u;
-	const struct we_subtype *type = &u->module->is.types[type_idx];
 	const bool is_64 = u->module->is.tables[table].type.limits.is_64;
 	LLVMValueRef i = func_pop(f);
 	LLVMValueRef at = func_table(f, table);
 	LLVMValueRef size = unit_load(
 		u, u->t_i64, unit_at(u, at, offsetof(struct we_table, size)), PLACE_TABLE);
-	// Before what may trap: loaded without a condition, it leaves loops.
-	LLVMValueRef want = unit_load_invariant(
-		u, u->t_ptr, func_def(f, type_idx), offsetof(struct we_deftype, func));
 	LLVMValueRef elems;
 	LLVMValueRef func;
-	LLVMValueRef have;
-	LLVMValueRef is_other;
 
 	if (!is_64)
 		i = LLVMBuildZExt(u->b, i, u->t_i64, "");
@@ -162,9 +215,22 @@ static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type
 	func = unit_load(
 		u, u->t_ptr, LLVMBuildInBoundsGEP2(u->b, u->t_ptr, elems, &i, 1, ""), PLACE_TABLE);
 	func_trap_if(f, LLVMBuildIsNull(u->b, func, ""), WE_TRAP_INDIRECT_CALL_TO_NULL);
-	have = unit_load(
+	return func;
+}
+
+static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type_idx)
+{
+	struct unit *u = f->u;
+	const struct we_subtype *type = &u->module->is.types[type_idx];
+	// Before what may trap: loaded without a condition, it leaves loops.
+	LLVMValueRef want = unit_load_invariant(
+		u, u->t_ptr, func_def(f, type_idx), offsetof(struct we_deftype, func));
+	LLVMValueRef func = pop_element(f, table);
+	LLVMValueRef have = unit_load(
 		u, u->t_ptr, unit_at(u, func, offsetof(struct we_func, type)), PLACE_RUNTIME);
-	is_other = LLVMBuildICmp(u->b, LLVMIntNE, have, want, "");
+	LLVMValueRef is_other = LLVMBuildICmp(u->b, LLVMIntNE, have, want, "");
+	struct callee callee;
+
 	if (type->is_final) {
 		func_trap_if(f, is_other, WE_TRAP_BAD_SIGNATURE);
 	} else {
@@ -179,7 +245,75 @@ static struct callee by_table(struct func *f, we_tableidx table, we_typeidx type
 		func_go_on(f, next);
 		func_forget(f);
 	}
-	return by_entry(f, func, type->def->func);
+	callee = by_entry(f, func, type->def->func);
+	callee.may_throw = u->may_throw[unit_table_node(u, table)];
+	return callee;
+}
+
+// Of a table whose elements are known, those of the type, bodies of the batch, when they are few.
+static uint32_t candidates(const struct unit *u, we_tableidx table, we_typeidx type_idx,
+	we_funcidx ret[MAX_CANDIDATES])
+{
+	const struct we_module_spaces *is = &u->module->is;
+	const struct elements *elements = &u->elements[table];
+	const we_funcidx *funcs = elements->funcs.data;
+	uint32_t n = 0;
+
+	if (elements->is_open || elements->funcs.len > JIT_MAX_KNOWN_ELEMENTS ||
+		!is->types[type_idx].is_final)
+		return 0;
+	for (size_t i = 0; i < elements->funcs.len; i++) {
+		if (is->types[is->funcs[funcs[i]].type_idx].def != is->types[type_idx].def)
+			continue;
+		if (n == MAX_CANDIDATES || u->bodies[funcs[i]] == NULL)
+			return 0;
+		ret[n++] = funcs[i];
+	}
+	return n;
+}
+
+// A call of one of n candidates: direct, so that it may be inlined.
+static void call_candidate(
+	struct func *f, we_tableidx table, const we_funcidx funcs[MAX_CANDIDATES], uint32_t n)
+{
+	struct unit *u = f->u;
+	LLVMValueRef refs[MAX_CANDIDATES];
+	struct callee callees[MAX_CANDIDATES];
+	LLVMValueRef func;
+	LLVMValueRef is_first;
+	LLVMValueRef is_other;
+
+	// Before what may trap: see by_table.
+	for (uint32_t i = 0; i < n; i++) {
+		refs[i] = func_funcref(f, funcs[i]);
+		callees[i] = by_index(f, funcs[i]);
+	}
+	func = pop_element(f, table);
+	is_first = LLVMBuildICmp(u->b, LLVMIntEQ, func, refs[0], "");
+	is_other = LLVMBuildNot(u->b, is_first, "");
+	if (n == 2)
+		is_other = LLVMBuildAnd(
+			u->b, is_other, LLVMBuildICmp(u->b, LLVMIntNE, func, refs[1], ""), "");
+	func_trap_if(f, is_other, WE_TRAP_BAD_SIGNATURE);
+	if (n == 1)
+		call(f, &callees[0]);
+	else
+		call_either(f, is_first, callees);
+}
+
+static void call_indirect(struct func *f, we_tableidx table, we_typeidx type)
+{
+	we_funcidx funcs[MAX_CANDIDATES];
+	const uint32_t n = candidates(f->u, table, type, funcs);
+
+	if (n > 0 && f->n_direct_calls < MAX_DIRECT_CALLS) {
+		f->n_direct_calls++;
+		call_candidate(f, table, funcs, n);
+	} else {
+		const struct callee callee = by_table(f, table, type);
+
+		call(f, &callee);
+	}
 }
 
 static struct callee by_ref(struct func *f, we_typeidx type)
@@ -285,13 +419,7 @@ static void call_import(struct func *f, we_funcidx idx)
 	LLVMBuildBr(u->b, done);
 
 	func_go_on(f, done);
-	for (uint32_t i = 0; i < type->n_results; i++) {
-		LLVMValueRef phi = LLVMBuildPhi(u->b, LLVMTypeOf(mine[i]), "");
-
-		LLVMAddIncoming(phi, &mine[i], &host_end, 1);
-		LLVMAddIncoming(phi, &theirs[i], &wasm_end, 1);
-		mine[i] = phi;
-	}
+	join_results(f, type->n_results, mine, host_end, theirs, wasm_end);
 	func_reload(f);
 	push_results(f, type, mine);
 	f->is_dirty = f->has_faulting = false;
@@ -322,6 +450,8 @@ bool lower_call(struct func *f, const struct we_instr *in)
 		callee = by_index(f, in->of.idx);
 		break;
 	case WE_OP_CALL_INDIRECT:
+		call_indirect(f, in->of.pair.b, in->of.pair.a);
+		return true;
 	case WE_OP_RETURN_CALL_INDIRECT:
 		callee = by_table(f, in->of.pair.b, in->of.pair.a);
 		break;
@@ -332,7 +462,7 @@ bool lower_call(struct func *f, const struct we_instr *in)
 	default:
 		return false;
 	}
-	if (in->op == WE_OP_CALL || in->op == WE_OP_CALL_INDIRECT || in->op == WE_OP_CALL_REF)
+	if (in->op == WE_OP_CALL || in->op == WE_OP_CALL_REF)
 		call(f, &callee);
 	else
 		tail_call(f, &callee);

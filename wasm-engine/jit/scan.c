@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a batch must know of all bodies before one is lowered.
 //
-// Module path 3/6. Which functions may end with an exception (a fixed point over calls), which have references that the
-// collector moves, which are called from another batch, how many turns they get, and which are too large or too deeply
+// Module path 3/6. What the tables may hold, which functions may end with an exception (a fixed point over calls), which
+// have references that the collector moves, which are called from another batch, how many turns they get, and which are too large or too deeply
 // nested for the optimizer.
 #include "scan.h"
 
 #include <stdlib.h>
 
+// Of functions, and of tables by their nodes.
 struct call {
-	we_funcidx from;
-	we_funcidx to;
+	uint32_t from;
+	uint32_t to;
 };
 
 struct scan {
@@ -86,28 +87,150 @@ static bool makes_refs(const struct unit *u, const struct we_instr *in)
 	}
 }
 
+static void add_call(struct scan *s, uint32_t from, uint32_t to)
+{
+	struct call *call = func_add(&s->calls, sizeof(*call));
+
+	*call = (struct call){.from = from, .to = to};
+}
+
 static void note_call(struct scan *s, we_funcidx from, const struct we_instr *in)
 {
-	struct call *call;
-
 	switch (in->op) {
 	case WE_OP_THROW:
 	case WE_OP_THROW_REF:
-	case WE_OP_CALL_INDIRECT:
 	case WE_OP_CALL_REF:
-	case WE_OP_RETURN_CALL_INDIRECT:
 	case WE_OP_RETURN_CALL_REF:
 		s->u->may_throw[from] = true;
 		return;
 	case WE_OP_CALL:
 	case WE_OP_RETURN_CALL:
-		call = func_add(&s->calls, sizeof(*call));
-		*call = (struct call){.from = from, .to = in->of.idx};
+		add_call(s, from, in->of.idx);
+		return;
+	case WE_OP_CALL_INDIRECT:
+	case WE_OP_RETURN_CALL_INDIRECT:
+		add_call(s, from, unit_table_node(s->u, in->of.pair.b));
 		return;
 	default:
 		return;
 	}
 }
+
+// ---- tables -------------------------------------------------------------------------------------
+
+static void note_table(struct unit *u, const struct we_instr *in)
+{
+	switch (in->op) {
+	case WE_OP_TABLE_SET:
+	case WE_OP_TABLE_GROW:
+	case WE_OP_TABLE_FILL:
+		u->elements[in->of.idx].is_open = true;
+		return;
+	case WE_OP_TABLE_INIT:
+		u->elements[in->of.pair.b].is_open = true;
+		return;
+	case WE_OP_TABLE_COPY:
+		u->elements[in->of.pair.a].is_open = true;
+		return;
+	default:
+		return;
+	}
+}
+
+static void add_element(struct elements *elements, we_funcidx func)
+{
+	we_funcidx *added = func_add(&elements->funcs, sizeof(*added));
+
+	*added = func;
+}
+
+static void add_const(
+	const struct unit *u, struct elements *elements, const struct we_const_expr *expr)
+{
+	struct we_instr in;
+	struct we_instr next;
+	struct we_reader r;
+
+	we_module_reader(u->module, expr->body, &r, NULL);
+	if (we_instr_read(&r, &in) < 0 || we_instr_read(&r, &next) < 0)
+		abort(); // it was valid
+	if (in.op == WE_OP_REF_FUNC)
+		add_element(elements, in.of.idx);
+	else if (in.op != WE_OP_REF_NULL)
+		elements->is_open = true;
+	if (next.op != WE_OP_END)
+		elements->is_open = true;
+}
+
+static int compare_funcs(const void *a, const void *b)
+{
+	const we_funcidx x = *(const we_funcidx *)a;
+	const we_funcidx y = *(const we_funcidx *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void sort_elements(struct elements *elements)
+{
+	we_funcidx *funcs = elements->funcs.data;
+	size_t n = 0;
+
+	if (elements->funcs.len == 0)
+		return;
+	qsort(funcs, elements->funcs.len, sizeof(*funcs), compare_funcs);
+	for (size_t i = 0; i < elements->funcs.len; i++)
+		if (n == 0 || funcs[n - 1] != funcs[i])
+			funcs[n++] = funcs[i];
+	elements->funcs.len = n;
+}
+
+// What they begin with.
+static void scan_tables(struct unit *u)
+{
+	const struct we_module_spaces *is = &u->module->is;
+
+	for (we_tableidx i = 0; i < is->n_tables; i++) {
+		u->elements[i].is_open = i < is->n_imported_tables;
+		if (is->tables[i].has_init)
+			add_const(u, &u->elements[i], &is->tables[i].init);
+	}
+	for (uint32_t i = 0; i < u->module->n_exports; i++)
+		if (u->module->exports[i].kind == WE_EXTERN_TABLE)
+			u->elements[u->module->exports[i].idx].is_open = true;
+	for (we_elemidx i = 0; i < is->n_elems; i++) {
+		const struct we_elem_def *elem = &is->elems[i];
+		struct elements *elements = &u->elements[elem->table];
+
+		if (elem->mode != WE_ELEM_ACTIVE)
+			continue;
+		for (uint32_t j = 0; j < elem->n; j++) {
+			if (elem->exprs != NULL)
+				add_const(u, elements, &elem->exprs[j]);
+			else
+				add_element(elements, elem->funcs[j]);
+		}
+	}
+	for (we_tableidx i = 0; i < is->n_tables; i++)
+		sort_elements(&u->elements[i]);
+}
+
+// A call by a table is one of all that it may hold.
+static void note_elements(struct scan *s)
+{
+	struct unit *u = s->u;
+
+	for (we_tableidx i = 0; i < u->module->is.n_tables; i++) {
+		const struct elements *elements = &u->elements[i];
+		const we_funcidx *funcs = elements->funcs.data;
+		const uint32_t node = unit_table_node(u, i);
+
+		u->may_throw[node] = elements->is_open;
+		for (size_t j = 0; j < elements->funcs.len; j++)
+			add_call(s, node, funcs[j]);
+	}
+}
+
+// ---- functions ----------------------------------------------------------------------------------
 
 // Slots of what a call hands over and gets back; 0: it is no call.
 static uint32_t call_slots(const struct unit *u, const struct we_instr *in)
@@ -179,6 +302,7 @@ static void scan_func(struct scan *s, we_funcidx idx)
 		if (we_instr_read(&r, &in) < 0)
 			abort(); // it was valid
 		note_call(s, idx, &in);
+		note_table(u, &in);
 		nest(&nesting, in.op);
 		n_self_calls += in.op == WE_OP_CALL && in.of.idx == idx;
 		weight += call_slots(u, &in);
@@ -200,7 +324,7 @@ static void note_callers(struct scan *s)
 	const struct call *calls = s->calls.data;
 
 	for (size_t i = 0; i < s->calls.len; i++)
-		if (!is_of_batch(s->u, calls[i].from))
+		if (calls[i].to < s->u->module->is.n_funcs && !is_of_batch(s->u, calls[i].from))
 			s->u->is_called_outside[calls[i].to] = true;
 }
 
@@ -212,9 +336,11 @@ void unit_scan(struct unit *u)
 
 	for (we_funcidx i = 0; i < is->n_imported_funcs; i++)
 		u->may_throw[i] = true;
+	scan_tables(u);
 	for (we_funcidx i = is->n_imported_funcs; i < is->n_funcs; i++)
 		scan_func(&s, i);
 	note_callers(&s);
+	note_elements(&s);
 	while (!is_stable) {
 		const struct call *calls = s.calls.data;
 

@@ -6,5 +6,5 @@
 
 #include "lower.h"
 
-// Fill may_throw, uses_cells, n_turns, is_called_outside, is_skipped of the unit for all functions of the module.
+// Fill elements, may_throw, uses_cells, n_turns, is_called_outside, is_skipped of the unit for all functions of the module.
 void unit_scan(struct unit *u);

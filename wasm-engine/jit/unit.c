@@ -224,13 +224,14 @@ void unit_init(struct unit *u, const struct we_module *module, const struct we_j
 	u->turns = calloc(n, sizeof(*u->turns));
 	u->n_turns = calloc(n, sizeof(*u->n_turns));
 	u->is_called_outside = calloc(n, sizeof(*u->is_called_outside));
-	u->may_throw = calloc(n, sizeof(*u->may_throw));
+	u->may_throw = calloc(n + module->is.n_tables, sizeof(*u->may_throw));
+	u->elements = calloc((size_t)module->is.n_tables + 1, sizeof(*u->elements));
 	u->uses_cells = calloc(n, sizeof(*u->uses_cells));
 	u->is_skipped = calloc(n, sizeof(*u->is_skipped));
 	u->sigs = calloc(module->is.n_types + 1, sizeof(*u->sigs));
 	if (u->bodies == NULL || u->turns == NULL || u->n_turns == NULL ||
-		u->is_called_outside == NULL || u->may_throw == NULL || u->uses_cells == NULL ||
-		u->is_skipped == NULL || u->sigs == NULL)
+		u->is_called_outside == NULL || u->may_throw == NULL || u->elements == NULL ||
+		u->uses_cells == NULL || u->is_skipped == NULL || u->sigs == NULL)
 		abort(); // the process is for this alone
 	unit_init_types(u);
 	init_rt(u);
@@ -250,6 +251,9 @@ void unit_fini(struct unit *u)
 	free(u->n_turns);
 	free(u->is_called_outside);
 	free(u->may_throw);
+	for (we_tableidx i = 0; i < u->module->is.n_tables; i++)
+		we_vec_fini(&u->elements[i].funcs);
+	free(u->elements);
 	free(u->uses_cells);
 	free(u->is_skipped);
 	free(u->sigs);

@@ -66,6 +66,7 @@ fn calls(file: &str, count: u32) -> Result<()> {
     let add = instance.get_typed_func::<(u32, u32), u32>(&mut store, "add")?;
     let import = instance.get_typed_func::<u32, u32>(&mut store, "import")?;
     let indirect = instance.get_typed_func::<(u32, u32, u32), u32>(&mut store, "indirect")?;
+    let open = instance.get_typed_func::<(u32, u32, u32), u32>(&mut store, "open")?;
     let print = |key: &str, once: &mut dyn FnMut() -> Result<()>| -> Result<()> {
         let mut ns = vec![];
         for _ in 0..SLICES {
@@ -89,10 +90,12 @@ fn calls(file: &str, count: u32) -> Result<()> {
         Ok(())
     })?;
     print("import", &mut || import.call(&mut store, count).map(drop))?;
-    for (key, second) in [("same", 0), ("turns", 1)] {
-        print(key, &mut || {
-            indirect.call(&mut store, (count, 0, second)).map(drop)
-        })?;
+    for (prefix, func) in [("", &indirect), ("open-", &open)] {
+        for (key, second) in [("same", 0), ("turns", 1)] {
+            print(&format!("{prefix}{key}"), &mut || {
+                func.call(&mut store, (count, 0, second)).map(drop)
+            })?;
+        }
     }
     Ok(())
 }
