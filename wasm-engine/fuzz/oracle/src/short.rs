@@ -948,13 +948,21 @@ fn function(rng: &mut Rng, funcs: &Funcs) -> (Signature, Function) {
     if own {
         params.insert(0, ValType::I32);
     }
-    let results = (0..*rng.pick(&[0, 1, 1, 1, 1, 1, 2, 3]))
+    let mut results: Vec<ValType> = (0..*rng.pick(&[0, 1, 1, 1, 1, 1, 2, 3]))
         .map(|_| any_type(rng))
         .collect();
+    let mut is_leaf = !own && rng.chance(1, 2);
+    // So that a call by the table may be of one of several.
+    let leaves: Vec<_> = funcs.made.iter().filter(|other| other.is_leaf).collect();
+    if !own && !leaves.is_empty() && rng.chance(1, 3) {
+        let other = rng.pick(&leaves);
+        (params, results) = (other.params.clone(), other.results.clone());
+        is_leaf = true;
+    }
     let me = Signature {
         params: params.clone(),
         results,
-        is_leaf: !own && rng.chance(1, 2),
+        is_leaf,
     };
     let mut locals = params;
     locals.extend((0..rng.below(4)).map(|_| any_type(rng)));
@@ -1076,7 +1084,9 @@ pub fn subject(rng: &mut Rng) -> Subject {
     }
     exports.export("m0", ExportKind::Memory, 0);
     exports.export("m1", ExportKind::Memory, 1);
-    exports.export("t0", ExportKind::Table, 0);
+    if rng.chance(1, 2) {
+        exports.export("t0", ExportKind::Table, 0); // else a compiler may know its elements
+    }
     let mut module = Module::new();
     module
         .section(&types(&funcs))
