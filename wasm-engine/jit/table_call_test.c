@@ -15,8 +15,8 @@ struct rig {
 	uint32_t passive; // a segment of it
 };
 
-// Table 0: plus, a function of its type that throws of odd numbers, three times one of another type when there is
-// room, null; table 1: nulls. Types 0: of plus, 1: of the other, 3: index and argument.
+// Table 0: plus, one of its type that throws of odd numbers, one of another type, nulls; table 1: nulls. Types 0: of plus,
+// 1: of the other, 3: index and argument. The function 4 calls by table 0.
 static void begin(struct rig *rig)
 {
 	struct draft *d = &rig->draft;
