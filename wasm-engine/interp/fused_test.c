@@ -745,6 +745,51 @@ static void call_passes_the_argument_that_it_makes(void **state)
 	guest_close(&g);
 }
 
+// What was dropped before a call lay where the callee's frame is: what the call does, too, must not be written there.
+static void call_leaves_the_frame_of_its_callee_alone(void **state)
+{
+	static const char *const dropped[] = {
+		"local.get 0 i32.const 31 i32.sub drop",
+		"local.get 0 i64.extend_i32_u i64.const 31 i64.sub drop",
+		"local.get 0 local.get 0 i32.const 31 i32.sub drop drop",
+		"i32.const 1 i32.const 2 i32.const 3 i32.const 4 i32.const 5 local.get 0 i32.const "
+		"31 "
+		"i32.sub drop drop drop drop drop drop",
+		"local.get 0 local.tee 1 drop",
+		"local.get 0 local.get 1 local.get 0 local.set 1 drop drop",
+		"i64.const 65535 i64.const 31 i64.sub drop",
+		"block i32 local.get 0 end drop",
+		"local.get 0 if i32 local.get 0 else local.get 1 end drop",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(dropped); i++) {
+		static struct draft d;
+		static struct bytes b;
+		char code[256];
+		struct guest g;
+		struct we_instance *inst;
+		uint64_t slots[2] = {0xffe0, 0};
+
+		guest_open(&g, NULL, NULL);
+		draft_begin(&d);
+		draft_type(&d, "func i32 -> i32");
+		draft_global(&d, "mut:i32", "i32.const 0");
+		(void)draft_func(&d, draft_type(&d, "func ->"), "i32 i32 i32",
+			"local.get 0 local.get 1 i32.or local.get 2 i32.or i32.const 5 i32.add "
+			"global.set 0",
+			NULL);
+		snprintf(code, sizeof(code), "%s call 0 global.get 0", dropped[i]);
+		(void)draft_func(&d, 0, "i32", code, "run");
+		draft_end(&d, &b);
+		inst = guest_instance(&g, &b);
+		assert_int_equal(guest_call(&g, inst, "run", slots), 0);
+		if ((uint32_t)slots[0] != 5)
+			fail_msg("%s: %u, not 5", code, (uint32_t)slots[0]);
+		guest_close(&g);
+	}
+}
+
 // A tail call of the same function: parameters change places, other locals are zero again.
 static void tail_call_of_itself_starts_the_function_anew(void **state)
 {
@@ -868,6 +913,7 @@ int main(void)
 		cmocka_unit_test(operation_answers_what_its_instructions_do),
 		cmocka_unit_test(access_takes_its_address_as_computed_apart),
 		cmocka_unit_test(call_passes_the_argument_that_it_makes),
+		cmocka_unit_test(call_leaves_the_frame_of_its_callee_alone),
 		cmocka_unit_test(tail_call_of_itself_starts_the_function_anew),
 		cmocka_unit_test(trap_names_the_access_that_failed),
 	};

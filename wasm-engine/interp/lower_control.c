@@ -897,6 +897,9 @@ static bool emit_call_with_argument(struct we_xlate *t, uint32_t callee)
 	}
 	if ((icode == WE_I_CALL_ADD_32 || icode == WE_I_CALL_ADD_64) && !fits_16(op.simm))
 		return false;
+	// It is done after the callee's frame is written: a result that was dropped may lie there.
+	if (op.a >= callee)
+		return false;
 	(void)we_x_take_back(t);
 	we_x_emit(t, icode, callee, op.b, op.a, (uint16_t)op.imm);
 	return t->rc == 0;
