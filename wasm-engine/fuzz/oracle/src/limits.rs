@@ -74,6 +74,11 @@ pub fn has_loose_nans(bytes: &[u8]) -> bool {
     })
 }
 
+/// A trap of a memory whose offset may differ, in the same function: native code that makes one access of several names
+/// one of them (docs/jit.md).
+pub const MEMORY_TRAP: &str = "out of bounds memory access";
+pub const MERGED: &str = "offset: a memory access that native code merges with another";
+
 /// Why a module with relaxed instructions may differ where native code need not be deterministic.
 pub const FREE_RELAXED: &str = "relaxed: native code that chooses as the machine does";
 

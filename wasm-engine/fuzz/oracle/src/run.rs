@@ -5,7 +5,9 @@ use crate::campaign::{self, Counts, Options, Slot};
 use crate::engine::{self, Engine, Extern, Failure, Interrupter, Ref, WeError};
 use crate::features;
 use crate::generate::{self, Subject, FUEL};
-use crate::limits::{has_loose_nans, has_relaxed, masked, FREE_RELAXED, LOOSE_NANS, RUN};
+use crate::limits::{
+    has_loose_nans, has_relaxed, masked, FREE_RELAXED, LOOSE_NANS, MEMORY_TRAP, MERGED, RUN,
+};
 use crate::rng::Rng;
 use crate::short;
 use std::ffi::{c_int, c_void};
@@ -590,6 +592,9 @@ impl Pair<'_> {
         }
         if let [a, b, ..] = &self.sides[..] {
             if matches!(theirs, End::Trap(_) | End::Exception(_)) && a.place != b.place {
+                if a.place.1 == b.place.1 && theirs.to_string() == MEMORY_TRAP {
+                    return Err(Stop::Masked(MERGED));
+                }
                 return Err(Stop::Difference(format!(
                     "{what}: {theirs}\n{}: at {:x?}\n{}: at {:x?}\n",
                     a.name, a.place, b.name, b.place
