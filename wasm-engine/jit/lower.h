@@ -32,8 +32,6 @@ enum {
 	JIT_MAX_TURNS = 3,     // calls of a function by itself that are inlined in each other
 	// Of a body with those in it: bytes, and slots of its signature and of what it calls.
 	JIT_MAX_TURNS_WEIGHT = 320,
-	JIT_MAX_KNOWN_ELEMENTS =
-		256, // functions of a table among which candidates of a call are looked for
 };
 
 // Which accesses may be the same place, for LLVM's type-based alias analysis.
@@ -112,7 +110,7 @@ struct unit {
 	LLVMValueRef (*turns)[JIT_MAX_TURNS]; // [n_funcs of the module] more bodies: see unit_turn
 	uint32_t *n_turns;       // [n_funcs of the module] of these, 0 to JIT_MAX_TURNS
 	bool *is_called_outside; // [n_funcs of the module] by a function that is not of the batch
-	bool *may_throw; // [n_funcs of the module + its tables]: a call by the table, see unit_table_node
+	bool *may_throw; // [n_funcs of the module, then its n_tables: a call by that table, unit_table_node]
 	struct elements *elements; // [n_tables of the module]
 	bool *uses_cells; // [n_funcs of the module] has references that the collector moves
 	bool *is_skipped; // [n_funcs of the module] not compiled

@@ -14,6 +14,7 @@ enum {
 	// Calls by a table that a function has as direct ones of either candidate. The others go by the function's entry.
 	MAX_DIRECT_CALLS = 64,
 	MAX_CANDIDATES = 2,
+	MAX_KNOWN_ELEMENTS = 256, // of a table, among which candidates are looked for
 	// Locals of a function whose tail call of itself is a loop: each turn sets all of them.
 	MAX_LOOP_LOCALS = 256,
 };
@@ -259,7 +260,7 @@ static uint32_t candidates(const struct unit *u, we_tableidx table, we_typeidx t
 	const we_funcidx *funcs = elements->funcs.data;
 	uint32_t n = 0;
 
-	if (elements->is_open || elements->funcs.len > JIT_MAX_KNOWN_ELEMENTS ||
+	if (elements->is_open || elements->funcs.len > MAX_KNOWN_ELEMENTS ||
 		!is->types[type_idx].is_final)
 		return 0;
 	for (size_t i = 0; i < elements->funcs.len; i++) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! The one table of differences that come from implementation limits, not from the specification. docs/TESTING.md
 //! shows it to people.
+use wasmparser::{Parser, Payload};
 
 /// A difference that is counted, not reported. Texts are looked for in what each side said; "" fits every refusal,
 /// ACCEPTS only an acceptance.
@@ -74,10 +75,29 @@ pub fn has_loose_nans(bytes: &[u8]) -> bool {
     })
 }
 
-/// A trap of a memory whose offset may differ, in the same function: native code that makes one access of several names
-/// one of them (docs/jit.md).
-pub const MEMORY_TRAP: &str = "out of bounds memory access";
-pub const MERGED: &str = "offset: a memory access that native code merges with another";
+/// Native code that makes one access of several names one of them when it traps (docs/jit.md).
+pub const MERGED: &str = "calls that trap alike at another of several merged accesses";
+
+/// Are there loads or stores at these offsets in the module?
+pub fn are_accesses(bytes: &[u8], offsets: [u64; 2]) -> bool {
+    let mut n = 0;
+    for payload in Parser::new(0).parse_all(bytes).flatten() {
+        let Payload::CodeSectionEntry(body) = payload else {
+            continue;
+        };
+        let Ok(operators) = body.get_operators_reader() else {
+            return false;
+        };
+        n += operators
+            .into_iter_with_offsets()
+            .flatten()
+            .filter(|(op, at)| {
+                offsets.contains(&(*at as u64)) && format!("{op:?}").contains("memarg")
+            })
+            .count();
+    }
+    n == 2
+}
 
 /// Why a module with relaxed instructions may differ where native code need not be deterministic.
 pub const FREE_RELAXED: &str = "relaxed: native code that chooses as the machine does";
