@@ -61,6 +61,7 @@
 // By hand, up to this without asking the kernel where it has pages.
 #define WE_MEMORY_BLIND_BYTES  (UINT64_C(256) << 10)
 #define WE_BULK_CHUNK_BYTES    65536u // bulk memory work between two looks at the interrupt word
+#define WE_FILL_CHUNK_BYTES    1984u  // the same for fills: glibc's memset uses vectors below 2 KiB
 #define WE_BULK_CHUNK_ELEMENTS 4096u  // the same for tables
 #define WE_BACKTRACE_FRAMES    32u    // kept of a trap, innermost first
 

@@ -207,6 +207,31 @@ static void memory_lives_with_little_address_space(void **state)
 	we_store_destroy(store);
 }
 
+static void memory_fill_writes_all_chunks_and_no_more(void **state)
+{
+	static const uint64_t lengths[] = {0, 1, WE_FILL_CHUNK_BYTES - 1, WE_FILL_CHUNK_BYTES,
+		WE_FILL_CHUNK_BYTES + 1, 3 * WE_FILL_CHUNK_BYTES + 5};
+	struct we_memory *memory;
+	uint8_t *span;
+
+	(void)state;
+	make_store(NULL);
+	assert_int_equal(we_memory_create(store, WE_I32, 1, 1, &memory, &err), 0);
+	assert_int_equal(we_memory_span(memory, 0, PAGE, &span), 0);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		const uint64_t begin = 7;
+		const uint64_t end = begin + lengths[i];
+
+		memset(span, 1, PAGE);
+		assert_int_equal(we_memory_fill(memory, begin, 0xa5, lengths[i]), WE_TRAP_NONE);
+		for (uint64_t at = 0; at < PAGE; at++)
+			if (span[at] != (at >= begin && at < end ? 0xa5 : 1))
+				fail_msg("%llu bytes: byte %llu", (unsigned long long)lengths[i],
+					(unsigned long long)at);
+	}
+	we_store_destroy(store);
+}
+
 static void memory_copy_goes_the_right_way_over_chunks(void **state)
 {
 	const uint64_t n = 3 * WE_BULK_CHUNK_BYTES + 5;
@@ -434,6 +459,7 @@ int main(void)
 		cmocka_unit_test(filled_memory_is_zeroed_without_asking_until_it_is_large),
 		cmocka_unit_test(memory_that_had_grown_is_small_again_after_reset),
 		cmocka_unit_test(reset_store_takes_the_space_of_a_memory_of_the_same_kind),
+		cmocka_unit_test(memory_fill_writes_all_chunks_and_no_more),
 		cmocka_unit_test(memory_copy_goes_the_right_way_over_chunks),
 		cmocka_unit_test(table_copy_goes_the_right_way_over_chunks),
 	};
