@@ -109,6 +109,14 @@ LLVMValueRef float_binary(struct unit *u, LLVMOpcode op, LLVMValueRef x, LLVMVal
 	return float_quiet(u, is_negated ? LLVMBuildFNeg(u->b, folded, "") : folded);
 }
 
+// LLVM takes `x < 0 ? NaN : sqrt(x)` for the root alone, whatever the NaN, and so does it with the root's comparison with itself.
+LLVMValueRef float_sqrt(struct unit *u, LLVMValueRef x)
+{
+	LLVMTypeRef t = LLVMTypeOf(x);
+
+	return float_opaque(u, unit_intrinsic(u, "llvm.sqrt", &t, 1, &x, 1));
+}
+
 LLVMValueRef float_demote(struct unit *u, LLVMValueRef x, LLVMTypeRef t)
 {
 	return LLVMBuildFPTrunc(u->b, float_opaque(u, x), t, "");

@@ -11,6 +11,7 @@
 
 // LLVMFAdd, LLVMFSub, LLVMFMul, LLVMFDiv
 LLVMValueRef float_binary(struct unit *u, LLVMOpcode op, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef float_sqrt(struct unit *u, LLVMValueRef x);
 // -0 is smaller than +0; a NaN if either is one, that of x + y.
 LLVMValueRef float_min(struct unit *u, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef float_max(struct unit *u, LLVMValueRef x, LLVMValueRef y);

@@ -192,6 +192,13 @@ static LLVMValueRef neg(
 	return LLVMBuildFNeg(u->b, v[0], "");
 }
 
+static LLVMValueRef root(
+	struct unit *u, struct func *f, const struct num_row *row, LLVMTypeRef t, LLVMValueRef *v)
+{
+	(void)f, (void)row, (void)t;
+	return float_sqrt(u, v[0]);
+}
+
 // An intrinsic of one or two operands of the type of the result.
 static LLVMValueRef intrinsic(
 	struct unit *u, struct func *f, const struct num_row *row, LLVMTypeRef t, LLVMValueRef *v)
@@ -421,7 +428,7 @@ static LLVMValueRef to_integer(
 	[WE_OP_##T##_FLOOR] = {intrinsic, 1, "llvm.floor"}, \
 	[WE_OP_##T##_TRUNC] = {intrinsic, 1, "llvm.trunc"}, \
 	[WE_OP_##T##_NEAREST] = {intrinsic, 1, "llvm.roundeven"}, \
-	[WE_OP_##T##_SQRT] = {intrinsic, 1, "llvm.sqrt"}, \
+	[WE_OP_##T##_SQRT] = {.lower = root}, \
 	[WE_OP_##T##_ADD] = {float_op, LLVMFAdd, NULL}, \
 	[WE_OP_##T##_SUB] = {float_op, LLVMFSub, NULL}, \
 	[WE_OP_##T##_MUL] = {float_op, LLVMFMul, NULL}, \

@@ -526,6 +526,13 @@ static LLVMValueRef float_neg(
 	return LLVMBuildFNeg(u->b, as(u, row->shape, v[0]), "");
 }
 
+static LLVMValueRef float_root(
+	struct unit *u, const struct simd_row *row, const struct we_instr *in, LLVMValueRef *v)
+{
+	(void)in;
+	return float_sqrt(u, as(u, row->shape, v[0]));
+}
+
 static LLVMValueRef float_compare(
 	struct unit *u, const struct simd_row *row, const struct we_instr *in, LLVMValueRef *v)
 {
@@ -845,7 +852,7 @@ static LLVMValueRef dot_add(
 	ROW(T##_NEAREST, unary_intrinsic, T, 0, "llvm.roundeven", 0) \
 	ROW(T##_ABS, unary_intrinsic, T, 0, "llvm.fabs", 0) \
 	ROW(T##_NEG, float_neg, T, 0, NULL, 0) \
-	ROW(T##_SQRT, unary_intrinsic, T, 0, "llvm.sqrt", 0) \
+	ROW(T##_SQRT, float_root, T, 0, NULL, 0) \
 	ROW(T##_ADD, float_op, T, LLVMFAdd, NULL, 0) \
 	ROW(T##_SUB, float_op, T, LLVMFSub, NULL, 0) \
 	ROW(T##_MUL, float_op, T, LLVMFMul, NULL, 0) \

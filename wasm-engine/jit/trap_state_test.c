@@ -438,6 +438,15 @@ static const struct shape shapes[] = {
 	{"what was promoted and is demoted",
 		"local.get 1 i32.const 0x7fa00000 i32.or f32.reinterpret_i32 f64.promote_f32 "
 		"f32.demote_f64 i32.reinterpret_f32"},
+	// ---- roots of what is less than zero: a NaN with a sign, where the guest chooses one without ----
+	{"a root, unless it is of less than zero",
+		"i32.const 0x7fc00000 f32.reinterpret_i32 local.get 1 i32.const 0xbf800000 i32.or "
+		"local.tee 2 f32.reinterpret_i32 f32.sqrt local.get 2 f32.reinterpret_i32 "
+		"f32.const 0 f32.lt select i32.reinterpret_f32"},
+	{"roots, unless they are NaNs",
+		"local.get 1 i32.const 0xbf800000 i32.or i32x4.splat f64x2.sqrt local.tee 5 "
+		"v128.const 0x7ff8000000000000 0x7ff8000000000000 local.get 5 local.get 5 f64x2.eq "
+		"v128.bitselect i64x2.bitmask"},
 	// ---- globals, tables, structures ----
 	{"globals of all kinds", "i32.const 5 global.set 0 i64.const 6 global.set 1 v128.const 7 8 "
 				 "global.set 2 local.get 0 "
