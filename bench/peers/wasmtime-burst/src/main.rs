@@ -72,9 +72,10 @@ struct Host {
     log: bool,
 }
 
-/// Feeds the same burst until `left` is used up; the guest's read decides when.
+/// Feeds the same burst until `left` is used up; the guest's reads decide when, and how much of it at a time.
 struct Producer {
     burst: Vec<u8>,
+    at: usize,
     left: u64,
 }
 
@@ -92,12 +93,17 @@ impl StreamProducer<Host> for Producer {
         if self.left == 0 {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
-        let mut direct = to.as_direct(store, self.burst.len());
+        let rest = &self.burst[self.at..];
+        let mut direct = to.as_direct(store, rest.len());
         let room = direct.remaining();
-        let n = room.len().min(self.burst.len());
-        room[..n].copy_from_slice(&self.burst[..n]);
+        let n = room.len().min(rest.len());
+        room[..n].copy_from_slice(&rest[..n]);
         direct.mark_written(n);
-        self.left -= 1;
+        self.at += n;
+        if self.at == self.burst.len() {
+            self.at = 0;
+            self.left -= 1;
+        }
         Poll::Ready(Ok(StreamResult::Completed))
     }
 }
@@ -118,11 +124,16 @@ impl StreamConsumer<Host> for Consumer {
         _finish: bool,
     ) -> Poll<Result<StreamResult>> {
         let mut direct = from.as_direct(store);
-        let data = direct.remaining();
+        let mut data = direct.remaining();
         let n = data.len();
         let mut last = self.last.lock().unwrap();
-        let m = n.min(last.len());
-        last[..m].copy_from_slice(&data[..m]);
+        let mut at = self.bytes.load(Relaxed) as usize % last.len();
+        while !data.is_empty() {
+            let m = data.len().min(last.len() - at);
+            last[at..at + m].copy_from_slice(&data[..m]);
+            data = &data[m..];
+            at = (at + m) % last.len();
+        }
         direct.mark_read(n);
         self.bytes.fetch_add(n as u64, Relaxed);
         Poll::Ready(Ok(StreamResult::Completed))
@@ -220,7 +231,7 @@ async fn round(engine: &Engine, linker: &Linker<Host>, component: &Component, ar
     let last = Arc::new(Mutex::new(vec![0; slots * stride]));
     let status = Arc::new(Mutex::new(None));
     let want = args.bursts * (slots * stride) as u64;
-    let rx = StreamReader::new(&mut store, Producer { burst: make_burst(slots, stride), left: args.bursts })?;
+    let rx = StreamReader::new(&mut store, Producer { burst: make_burst(slots, stride), at: 0, left: args.bursts })?;
     let consumer = Consumer { last: last.clone(), bytes: bytes.clone() };
     let status_consumer = StatusConsumer(status.clone());
     let start = Instant::now();
