@@ -109,7 +109,8 @@ LLVMValueRef float_binary(struct unit *u, LLVMOpcode op, LLVMValueRef x, LLVMVal
 	return float_quiet(u, is_negated ? LLVMBuildFNeg(u->b, folded, "") : folded);
 }
 
-// LLVM takes `x < 0 ? NaN : sqrt(x)` for the root alone, whatever the NaN, and so does it with the root's comparison with itself.
+// Opaque: LLVM takes `x < 0 ? NaN : sqrt(x)`, and a choice by the root's comparison with itself, for the root alone,
+// whatever the NaN.
 LLVMValueRef float_sqrt(struct unit *u, LLVMValueRef x)
 {
 	LLVMTypeRef t = LLVMTypeOf(x);
