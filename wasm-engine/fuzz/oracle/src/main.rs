@@ -26,7 +26,7 @@ run        generated modules against wasmtime
 tiers      smaller ones, as native code too
 short      modules of short functions, one in four as native code too
 generate   write what run would begin with to the state folder
-replay     both on one file, aloud
+replay     both on one file, aloud, unless it imports what no generated module does
 
   --seed N          1 without
   --minutes N       1 without; a fraction is fine
@@ -92,7 +92,13 @@ fn main() -> ExitCode {
             true
         }
         ("replay", Some(file)) => {
-            let bytes = std::fs::read(&file).expect("a module");
+            let bytes = match std::fs::read(&file) {
+                Ok(bytes) => bytes,
+                Err(err) => {
+                    eprintln!("weir-oracle: {}: {err}", file.display());
+                    return ExitCode::from(2);
+                }
+            };
             let engine = engine::Engine::new(false);
             let (ours, theirs) = validate::verdicts(&engine, &bytes);
             println!("ours: {ours}\nwasmparser: {theirs}");

@@ -334,6 +334,8 @@ enum Stop {
     Difference(String),
     /// By both: nothing to compare.
     Refused,
+    /// It imports what the host of these runs has not: not a module made here.
+    Foreign(String),
 }
 
 /// A module in a store of this engine.
@@ -458,7 +460,10 @@ impl Pair<'_> {
     }
 
     /// For each side, and for wasmtime.
-    fn imports(&mut self, module: &wasmtime::Module) -> (Vec<Vec<Extern>>, Vec<wasmtime::Extern>) {
+    fn imports(
+        &mut self,
+        module: &wasmtime::Module,
+    ) -> Result<(Vec<Vec<Extern>>, Vec<wasmtime::Extern>), Stop> {
         let mut ours = vec![Vec::new(); self.sides.len()];
         let mut theirs = Vec::new();
         let (mut memory, mut table) = (None, None);
@@ -475,7 +480,7 @@ impl Pair<'_> {
                     match (global, func) {
                         (Some(i), _) => globals[i].get_or_insert_with(|| self.host_global(i)),
                         (_, Some(i)) => funcs[i].get_or_insert_with(|| self.host_func(i)),
-                        _ => unreachable!("wasm-smith imports what there is"),
+                        _ => return Err(Stop::Foreign(format!("{}.{name}", import.module()))),
                     }
                 }
             };
@@ -484,7 +489,7 @@ impl Pair<'_> {
             }
             theirs.push(*their);
         }
-        (ours, theirs.into_iter().map(Into::into).collect())
+        Ok((ours, theirs.into_iter().map(Into::into).collect()))
     }
 
     fn host_memory(&mut self) -> (Vec<Extern>, Their) {
@@ -555,7 +560,7 @@ impl Pair<'_> {
         our_module: &engine::Module,
         module: &wasmtime::Module,
     ) -> Result<(), Stop> {
-        let (our_imports, imports) = self.imports(module);
+        let (our_imports, imports) = self.imports(module)?;
         let mut ours = Vec::new();
         for (side, imports) in self.sides.iter_mut().zip(&our_imports) {
             let instance = self
@@ -1078,6 +1083,9 @@ fn one(
             slot.counts.add(&format!("masked: {LOOSE_NANS}"), 1)
         }
         Ok(Err(Stop::Difference(text))) => slot.difference(name, &subject.bytes, &text),
+        Ok(Err(Stop::Foreign(import))) => {
+            slot.difference(name, &subject.bytes, &format!("imports {import}\n"))
+        }
         Err(_) => slot.difference(name, &subject.bytes, "panic\n"),
     }
 }
@@ -1174,6 +1182,7 @@ pub fn replay(bytes: &[u8]) -> bool {
             Err(Stop::Masked(reason)) => println!("masked: {reason}"),
             Err(Stop::Refused) => println!("refused by both"),
             Err(Stop::Difference(text)) => println!("difference: {text}"),
+            Err(Stop::Foreign(import)) => println!("not run: it imports {import}"),
         },
     );
     agree
